@@ -1,0 +1,257 @@
+/**
+ * What the operator wants, from `weir.yaml`, the environment (WEIR_*) and flags, the later beating the earlier:
+ * checked as a whole, every problem at once, frozen. No port is bound before it is in order.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { configFile, type ConfigValue, type Endpoint, type UpstreamValue } from './config-schema.ts'
+import { interpolate, Overlay, type Environment, type Flags } from './config-input.ts'
+import { LARGEST_BYTES, namedSource, readDocument } from './policy/document.ts'
+import {
+  formatProblem,
+  hasErrors,
+  problemAt,
+  sortProblems,
+  type Problem,
+  type Source,
+} from './policy/problems.ts'
+import type { Dialect, ProxyOptions, UpstreamOptions } from './proxy/options.ts'
+import type { LogLevel } from './telemetry/log.ts'
+
+export type { Flags } from './config-input.ts'
+
+export interface Config {
+  readonly proxy: ProxyOptions
+  readonly operator: { readonly listen: Endpoint }
+  /** Files and folders, absolute. */
+  readonly policies: readonly string[]
+  readonly log: { readonly level: LogLevel; readonly access: boolean }
+  readonly metrics: { readonly agentCap: number }
+  /** Where deferred calls are kept; undefined = nowhere, and `do: defer` is refused. */
+  readonly deferral: undefined
+  readonly tables: { readonly agents: number; readonly workflows: number }
+}
+
+/** A mistake of the operator's; `message` is what to print: one line per problem, with its place. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(formatProblem).join('\n'))
+    this.problems = problems
+  }
+}
+
+export interface ConfigSources {
+  readonly flags?: Flags
+  /** The process's own unless given. */
+  readonly env?: Environment
+  /** Where `weir.yaml` is looked for, and relative paths of flags begin. */
+  readonly cwd?: string
+}
+
+export type ReadConfig =
+  | { readonly ok: true; readonly config: Config; readonly file: string | undefined }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly file: string | undefined }
+
+const DEFAULT_FILE = 'weir.yaml'
+/** Used when nobody names policies: it watches, and touches no call. */
+const DEFAULT_POLICY = fileURLToPath(new URL('../policies/default.yaml', import.meta.url))
+
+/** @throws ConfigError with every problem at once */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  const read = readConfig(sources)
+  if (read.ok) return read.config
+  throw new ConfigError(read.problems)
+}
+
+/** Reads and checks; the problems in order of their places. */
+export function readConfig(sources: ConfigSources = {}): ReadConfig {
+  const { flags = {}, env = process.env, cwd = process.cwd() } = sources
+  const overlay = new Overlay(flags, env)
+  const named = flags.config ?? env['WEIR_CONFIG']
+  const path = named ?? (existsSync(resolve(cwd, DEFAULT_FILE)) ? DEFAULT_FILE : undefined)
+  const file = path === undefined ? undefined : { name: path, path: resolve(cwd, path) }
+  const refuse = (problems: readonly Problem[]): ReadConfig => ({
+    ok: false,
+    file: file?.path,
+    problems: sortProblems(problems),
+  })
+
+  const text = file === undefined ? { ok: true as const, text: '{}' } : readText(file)
+  if (!text.ok) return refuse([...overlay.problems, text.problem])
+  const read = readDocument(file?.name ?? 'command line', text.text, configFile, {
+    rewrite: (value, source, problems) => overlay.over(interpolate(value, env, source, problems)),
+    // Not what a variable put there: that may be a secret.
+    shown: (value) => overlay.over(value),
+    placed: (source) => overlay.source(file === undefined ? namedSource('command line') : source),
+  })
+  if (!read.ok || overlay.problems.length > 0) return refuse([...overlay.problems, ...read.problems])
+
+  const base = file === undefined || overlay.hasPolicies ? cwd : dirname(file.path)
+  const folder = file === undefined ? cwd : dirname(file.path)
+  const problems = [...read.problems]
+  const config = resolveConfig(read.value, { source: read.source, base, folder, problems })
+  return hasErrors(problems) ? refuse(problems) : { ok: true, config, file: file?.path }
+}
+
+interface Resolving {
+  readonly source: Source
+  /** Policies are found from here. */
+  readonly base: string
+  /** Other files are found from here. */
+  readonly folder: string
+  readonly problems: Problem[]
+}
+
+function resolveConfig(value: ConfigValue, to: Resolving): Config {
+  checkListeners(value, to)
+  const upstreams = Object.entries(value.upstreams ?? {}).map(([name, upstream]) =>
+    upstreamOptions(name, upstream, to),
+  )
+  if (upstreams.length === 0) {
+    to.problems.push(
+      problemAt(to.source, ['upstreams'], {
+        found: 'no upstream',
+        allowed: 'at least one, by name',
+        fix: 'add --upstream openai=https://api.openai.com, or `upstreams:` in weir.yaml',
+      }),
+    )
+  }
+  const { limits, hold, drain } = value
+  const delay = drain.delay ?? (isLoopback(value.listen.host) ? 0 : 5000)
+  return deepFreeze({
+    proxy: {
+      listen: value.listen,
+      upstreams,
+      identity: { hashKey: hashKey(value.identity.hashKey), agentHeader: value.identity.agentHeader },
+      limits: {
+        headerBytes: limits.headerBytes,
+        headerCount: limits.headerCount,
+        urlBytes: limits.urlBytes,
+        connections: limits.connections,
+        headTimeoutMs: limits.headTimeout,
+        bodyIdleMs: limits.bodyIdle,
+        slowReaderMs: limits.slowReader,
+        keepAliveMs: limits.keepAlive,
+        upgrades: limits.upgrades,
+        upgradeIdleMs: limits.upgradeIdle,
+      },
+      hold: { bodyBytes: hold.bodyBytes, totalBytes: hold.totalBytes, hopMs: hold.hop },
+      drainMs: drain.max,
+      drainDelayMs: delay,
+    },
+    operator: { listen: value.operator.listen },
+    policies: value.policies?.map((path) => resolve(to.base, path)) ?? [DEFAULT_POLICY],
+    log: value.log,
+    metrics: { agentCap: value.metrics.agents },
+    deferral: undefined,
+    tables: value.tables,
+  })
+}
+
+function checkListeners(value: ConfigValue, to: Resolving): void {
+  const { host, port } = value.listen
+  if (!isLoopback(host) && value.auth === undefined) {
+    to.problems.push(
+      problemAt(to.source, ['listen'], {
+        found: `agents may connect from other machines (${host}), and nothing says who may`,
+        allowed: 'a loopback address, or `auth: { mode: none }` in plain words',
+        fix: 'listen on 127.0.0.1, or write `auth: { mode: none }` if the network itself keeps strangers out',
+      }),
+    )
+  }
+  if (port !== 0 && port === value.operator.listen.port && host === value.operator.listen.host) {
+    to.problems.push(
+      problemAt(to.source, ['operator', 'listen'], {
+        found: `agents and operator share ${host}:${port}`,
+        allowed: 'a listener of its own for each',
+        fix: 'give the operator another port: agents must not reach it',
+      }),
+    )
+  }
+}
+
+function upstreamOptions(name: string, given: UpstreamValue | URL, to: Resolving): UpstreamOptions {
+  const value: UpstreamValue =
+    given instanceof URL
+      ? configFile.shape.upstreams.unwrap().valueType.options[0].parse({ url: given.href })
+      : given
+  return {
+    name,
+    url: value.url,
+    dialect: value.dialect ?? guessDialect(name, value.url.hostname),
+    connectTimeoutMs: value.connectTimeout,
+    firstByteTimeoutMs: value.firstByteTimeout,
+    idleTimeoutMs: value.idleTimeout,
+    connections: value.connections,
+    maxInFlight: value.maxInFlight,
+    websocket: value.websocket,
+    ca: value.ca === undefined ? undefined : authorities(name, value.ca, to),
+  }
+}
+
+/** By the provider's own host, else by what the operator calls it. */
+export function guessDialect(name: string, host: string): Dialect {
+  for (const dialect of ['openai', 'anthropic'] as const) {
+    if (host === `${dialect}.com` || host.endsWith(`.${dialect}.com`)) return dialect
+  }
+  if (host.endsWith('.openai.azure.com')) return 'openai'
+  const words = name.split('-')
+  if (words.includes('openai')) return 'openai'
+  return words.includes('anthropic') || words.includes('claude') ? 'anthropic' : 'problem'
+}
+
+function authorities(name: string, path: string, to: Resolving): string | undefined {
+  const report = (found: string): undefined => {
+    const complaint = { found, allowed: 'a PEM file with certificates', fix: 'check the path and the file' }
+    to.problems.push(problemAt(to.source, ['upstreams', name, 'ca'], complaint))
+  }
+  const read = readText({ name: path, path: resolve(to.folder, path) })
+  if (!read.ok) return report(`upstreams.${name}.ca ${read.problem.found}`)
+  return read.text.includes('-----BEGIN CERTIFICATE-----')
+    ? read.text
+    : report(`upstreams.${name}.ca holds no certificate`)
+}
+
+function readText(file: {
+  name: string
+  path: string
+}): { ok: true; text: string } | { ok: false; problem: Problem } {
+  try {
+    // What is too large is not read; the reader of the document says so.
+    if (statSync(file.path).size > LARGEST_BYTES) return { ok: true, text: ' '.repeat(LARGEST_BYTES + 1) }
+    return { ok: true, text: readFileSync(file.path, 'utf8') }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    const complaint = {
+      found: `cannot be read (${code})`,
+      allowed: 'a file',
+      fix: 'check the path and its permissions',
+    }
+    return { ok: false, problem: problemAt(namedSource(file.name), [], complaint) }
+  }
+}
+
+/** Whether only this machine can reach it. Names other than `localhost` may point anywhere. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+function hashKey(secret: string | undefined): Buffer {
+  return secret === undefined ? randomBytes(32) : createHash('sha256').update(secret).digest()
+}
+
+function deepFreeze<T>(value: T): T {
+  // Buffers and URLs cannot or need not be frozen; nothing writes to them.
+  const isPlain =
+    Array.isArray(value) ||
+    (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype)
+  if (!isPlain) return value
+  for (const inner of Object.values(value as object)) deepFreeze(inner)
+  return Object.freeze(value)
+}

@@ -1,0 +1,238 @@
+/**
+ * One upstream's timetable: the instant at which each refused caller is asked back, so that no two come together.
+ *
+ * Reservation by GCRA (ITU-T I.371): the next free cell of the timetable is `T = 1 / (.9 rate share)` wide, and the
+ * caller's instant lies inside it at a place given by its key (golden ratio), so neighbours do not keep step. A
+ * tenth of the rate is left to new work. One lane per priority class, one set of instants over all lanes.
+ *
+ * A client is never told a time beyond its family's ceiling, where most of them retry at once (wire.md, finding 1).
+ * Who finds the timetable full up to there gets an instant of its own in the last half before the ceiling, without
+ * a place: it comes back once more and is put on the timetable then. That costs the upstream nothing, so nothing is
+ * charged for it.
+ *
+ * Some callers never return. A past cell cannot be given back; instead cells shrink by the share that was claimed
+ * lately, as airlines overbook.
+ */
+import type { Millis } from '../model.ts'
+import type { SlotPolicy } from '../policy.ts'
+import type { Family } from '../families.ts'
+import { IndexedHeap } from './indexed-heap.ts'
+
+export type Precision = Family['advice']
+
+export interface SlotRequest {
+  /** No slot before this instant (the upstream's own Retry-After, the next probe). */
+  readonly earliest: Millis
+  /** Calls per second that the upstream is expected to bear. */
+  readonly ratePerSecond: number
+  /** Part of that rate which this lane may use, 0..1. */
+  readonly share: number
+  /** The largest advice that the client honours; 0 = it honours none, Infinity = any. */
+  readonly ceilingMs: Millis
+  readonly precision: Precision
+  /** Timetable of its own, 0..3, by priority class; 0 when left out. */
+  readonly lane?: number
+}
+
+interface Promised {
+  readonly key: number
+  readonly id: number
+  readonly slotAt: Millis
+  readonly expiresAt: Millis
+  /** Has a cell of the timetable; else it only spreads. */
+  readonly placed: boolean
+}
+
+const LANES = 4
+/** Share of the rate that slots take; the rest is for work that comes for the first time. */
+const TAKEN_SHARE = 0.9
+/** Two instants closer than this count as one: a client's timer is no finer. */
+const GRAIN_MS = 0.25
+const GOLDEN = 0.6180339887498949
+/** Promises kept at once; past it callers are only spread. */
+const PROMISES = 8192
+/** How early a kept promise may be claimed, and how late in parts of the wait (algorithms.md 3(7)). */
+const EARLY_MS = 500
+const LATE_SHARE = 0.25
+/** At the least this share is expected to come: keeps arrivals below 1.5 x the rate if all come after all. */
+const CLAIMED_MIN = 0.6
+/** Weight of one promise in the claimed share: about the last fifty. */
+const CLAIMED_WEIGHT = 0.02
+const SECOND_MS = 1000
+
+export class Slots {
+  #policy: SlotPolicy
+  readonly #free = new Float64Array(LANES).fill(-Infinity)
+  readonly #promises = new Map<number, Promised>()
+  readonly #byId: (Promised | undefined)[] = []
+  readonly #unusedIds: number[] = []
+  readonly #expiry = new IndexedHeap()
+  readonly #taken = new Set<number>()
+  #claimed = 1
+  #spread = 0
+  #replica = 0
+  #replicas = 1
+
+  constructor(policy: SlotPolicy) {
+    this.#policy = policy
+  }
+
+  adopt(policy: SlotPolicy): void {
+    this.#policy = policy
+  }
+
+  /** This process is replica `index` of `count` that hand out slots for the same upstream: its part of each cell. */
+  phase(index: number, count: number): void {
+    this.#replica = index
+    this.#replicas = Math.max(1, count)
+  }
+
+  /**
+   * The instant at which the caller `key` is asked back. The same caller gets the same instant again while it lies
+   * ahead and nothing forbids it. Always within `ceilingMs` and the policy's `maxMs` of `at`.
+   */
+  reserve(key: number, at: Millis, request: SlotRequest): Millis {
+    this.tick(at)
+    const { maxMs } = this.#policy
+    const latest = at + (request.ceilingMs > 0 ? Math.min(maxMs, request.ceilingMs) : maxMs)
+    const known = this.#promises.get(key)
+    if (known !== undefined) {
+      const ahead = known.slotAt > at && known.slotAt <= latest
+      if (ahead && (known.slotAt >= request.earliest || request.earliest > latest)) return known.slotAt
+      this.#forget(known)
+    }
+    // Whole seconds are told rounded down, so such a client comes less than a second early and is held for the
+    // rest; a slot within the first second could not be told to it.
+    const wholeSeconds = request.precision === 'seconds' ? SECOND_MS : 0
+    const earliest = Math.max(at + wholeSeconds, request.earliest)
+    const placed = this.#place(key, earliest, latest, request)
+    const from = placed === undefined ? spreadFrom(at, earliest, request.earliest, latest) : earliest
+    const slotAt = this.#unique(placed ?? this.#between(from, latest), from, latest)
+    return this.#promise(key, at, slotAt, placed !== undefined)
+  }
+
+  /** Whether a promise to this caller is open. */
+  has(key: number, at: Millis): boolean {
+    const promised = this.#promises.get(key)
+    return promised !== undefined && at <= promised.expiresAt
+  }
+
+  /** The instant promised to this caller; 0 = none. Who comes a little early is best held until then. */
+  promisedTo(key: number): Millis {
+    return this.#promises.get(key)?.slotAt ?? 0
+  }
+
+  /** Whether a caller that comes at `at` was asked to, with a place on the timetable or without. */
+  invited(key: number, at: Millis): boolean {
+    const promised = this.#promises.get(key)
+    return promised !== undefined && at >= promised.slotAt - EARLY_MS && at <= promised.expiresAt
+  }
+
+  /**
+   * The caller came back when it was asked to: it goes before new work and needs no retry token. True once per
+   * promise. A caller without a place on the timetable is not let in, but put on it by the next `reserve`.
+   */
+  claim(key: number, at: Millis): boolean {
+    const promised = this.#promises.get(key)
+    if (promised === undefined || at < promised.slotAt - EARLY_MS) return false
+    this.#forget(promised)
+    if (!promised.placed || at > promised.expiresAt) return false
+    this.#claimed += CLAIMED_WEIGHT * (1 - this.#claimed)
+    return true
+  }
+
+  /** Drops the promises whose time to be claimed is over. */
+  tick(now: Millis): void {
+    while (this.#expiry.topKey < now) {
+      const promised = this.#byId[this.#expiry.top]
+      if (promised === undefined) return
+      this.#forget(promised)
+      if (promised.placed) this.#claimed -= CLAIMED_WEIGHT * this.#claimed
+    }
+  }
+
+  /** When `tick` has something to drop next; Infinity = nothing is promised. */
+  nextExpiry(): Millis {
+    return this.#expiry.topKey
+  }
+
+  /** Promises open. */
+  get size(): number {
+    return this.#promises.size
+  }
+
+  #place(key: number, earliest: Millis, latest: Millis, request: SlotRequest): Millis | undefined {
+    const { ratePerSecond, share, lane = 0 } = request
+    const rate = TAKEN_SHARE * ratePerSecond * share
+    if (!(rate > 0)) return undefined
+    const width = Math.max(GRAIN_MS, (1000 / rate) * Math.max(CLAIMED_MIN, this.#claimed))
+    const start = Math.max(this.#free[lane] ?? -Infinity, earliest)
+    if (start + width > latest) return undefined
+    this.#free[lane] = start + width
+    return start + (width * (this.#replica + fraction(key * GOLDEN))) / this.#replicas
+  }
+
+  /** The next point of a sequence that fills the stretch evenly, however many are asked for. */
+  #between(from: Millis, latest: Millis): Millis {
+    this.#spread += 1
+    return from + (latest - from) * fraction(this.#spread * GOLDEN)
+  }
+
+  /** The instant, moved to the nearest later one that is not taken, or to an earlier one at the end. */
+  #unique(wanted: Millis, from: Millis, latest: Millis): Millis {
+    const cell = Math.floor(wanted / GRAIN_MS)
+    if (!this.#taken.has(cell)) return wanted
+    const last = Math.floor(latest / GRAIN_MS) - 1
+    for (let later = cell + 1; later <= last; later++) if (!this.#taken.has(later)) return middle(later)
+    const first = Math.ceil(from / GRAIN_MS)
+    for (let earlier = cell - 1; earlier >= first; earlier--)
+      if (!this.#taken.has(earlier)) return middle(earlier)
+    return wanted
+  }
+
+  #promise(key: number, at: Millis, slotAt: Millis, placed: boolean): Millis {
+    if (this.#promises.size >= PROMISES) return slotAt
+    const id = this.#unusedIds.pop() ?? this.#byId.length
+    const expiresAt = slotAt + Math.max(this.#policy.graceMs, LATE_SHARE * (slotAt - at))
+    const promised: Promised = { key, id, slotAt, expiresAt, placed }
+    this.#byId[id] = promised
+    this.#promises.set(key, promised)
+    this.#taken.add(Math.floor(slotAt / GRAIN_MS))
+    this.#expiry.set(id, expiresAt)
+    return slotAt
+  }
+
+  #forget(promised: Promised): void {
+    this.#promises.delete(promised.key)
+    this.#taken.delete(Math.floor(promised.slotAt / GRAIN_MS))
+    this.#expiry.remove(promised.id)
+    this.#byId[promised.id] = undefined
+    this.#unusedIds.push(promised.id)
+  }
+}
+
+/**
+ * What to tell a client whose slot is `slotAt`: `Retry-After` in whole seconds and `retry-after-ms`. A client that
+ * reads milliseconds is told the instant (its seconds are rounded up, never early); one that reads seconds only
+ * comes up to a second early and is held until its instant.
+ */
+export function advise(slotAt: Millis, now: Millis, precision: Precision): { seconds: number; ms: Millis } {
+  const left = Math.max(1, slotAt - now)
+  const seconds = precision === 'seconds' ? Math.floor(left / SECOND_MS) : Math.ceil(left / SECOND_MS)
+  return { seconds: Math.max(1, seconds), ms: Math.ceil(left) }
+}
+
+/** The last half before the ceiling, or what of it lies beyond the first of these instants that it can respect. */
+function spreadFrom(at: Millis, earliest: Millis, asked: Millis, latest: Millis): Millis {
+  const half = (at + latest) / 2
+  const bound = [earliest, asked].find((instant) => instant < latest) ?? half
+  return Math.max(half, bound)
+}
+
+function fraction(x: number): number {
+  return x - Math.floor(x)
+}
+
+function middle(cell: number): Millis {
+  return (cell + 0.5) * GRAIN_MS
+}

@@ -1,0 +1,220 @@
+/**
+ * The calls of one upstream turned into normal scores: each latency by the healthy reference of its stratum, each
+ * open call once it is overdue, each silence between chunks by its own reference. Times that span a stall of this
+ * process are left out.
+ */
+import type { Millis } from '../model.ts'
+import type { DriftThresholds } from '../policy.ts'
+import type { Quantiles } from '../reading.ts'
+import type { Baseline } from '../observe/baseline.ts'
+import { HealthyReference } from '../observe/healthy-reference.ts'
+import { bucketFloorMs, LATENCY_BUCKETS, latencyBucket } from '../observe/latency-histogram.ts'
+import { LatencyWindow } from '../observe/latency-window.ts'
+import { Strata } from '../observe/strata.ts'
+import { MOST_EFFECT, ShiftChannel } from './shift-channel.ts'
+
+/** Mean normal score of the slowest tenth: what a call is worth that is still open past the healthy q90. */
+const PREPAID = 1.75
+/** Overdue is also a matter of size: this many times the healthy median at least. */
+const LEAST_OVERDUE = 1.5
+/** A tick later than this: the process stood still, and every call open at that time looks slow. */
+const STALL_MS = 2_500
+export const STEP_MS = 5_000
+
+const log2Middle = new Float32Array(LATENCY_BUCKETS)
+for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+  log2Middle[bucket] = Math.log2((bucketFloorMs(bucket) + bucketFloorMs(bucket + 1)) / 2)
+}
+
+export class CallScores {
+  readonly first: ShiftChannel
+  readonly gaps: ShiftChannel
+  /** Factors over the healthy median, in the buckets of times: 1 "ms" = as in health. */
+  readonly factors = new LatencyWindow(STEP_MS)
+  readonly reference = new HealthyReference((visit) => this.#strata.each(visit))
+  readonly #gapReference = new HealthyReference((visit) => this.#strata.eachGap(visit))
+  readonly #strata = new Strata()
+  readonly #latency = new LatencyWindow(STEP_MS)
+  #coldSamples = 0
+  #coldFrom: Millis
+  #now: Millis
+  #heardAt: Millis
+  #stallUntil = Number.NEGATIVE_INFINITY
+
+  constructor(thresholds: DriftThresholds, at: Millis) {
+    this.first = new ShiftChannel(thresholds)
+    this.gaps = new ShiftChannel(thresholds)
+    this.#now = this.#heardAt = this.#coldFrom = at
+  }
+
+  adopt(thresholds: DriftThresholds): void {
+    this.first.adopt(thresholds)
+    this.gaps.adopt(thresholds)
+  }
+
+  /** The last tick. */
+  get now(): Millis {
+    return this.#now
+  }
+
+  /** The last call heard of. */
+  get heardAt(): Millis {
+    return this.#heardAt
+  }
+
+  get samples(): number {
+    return this.#coldSamples
+  }
+
+  /** Since when `samples` are counted. */
+  get coldFrom(): Millis {
+    return this.#coldFrom
+  }
+
+  stratum(route: number, bytes: number, streaming: boolean): number {
+    return this.#strata.find(route, bytes, streaming, this.#now)
+  }
+
+  /** A successful call's latency (streams: time to first byte). `prepaid`: the call was given to `prepay` before. */
+  sample(stratum: number, ms: Millis, at: Millis, prepaid: boolean): void {
+    if (this.#stalled(ms, at)) return
+    this.#heardAt = at
+    this.#strata.touch(stratum, at)
+    this.#latency.record(ms, at)
+    const baseline = this.#strata.baseline(stratum)
+    const bucket = latencyBucket(ms)
+    baseline.record(bucket)
+    this.#coldSamples++
+    if (baseline.total === 0) {
+      const judge = this.#known(stratum)
+      if (prepaid && judge.total > 0) this.first.correct(-PREPAID, -log2Overdue(judge))
+      return
+    }
+    this.factors.record(ms / baseline.q50, at)
+    const log2Factor = log2Over(baseline, bucket)
+    if (prepaid) {
+      this.first.correct(baseline.score(bucket) - PREPAID, log2Factor - log2Overdue(baseline))
+    } else {
+      this.first.add(baseline.score(bucket), log2Factor)
+    }
+  }
+
+  /**
+   * Whether a call open for `elapsedMs` is late by the healthy reference of its stratum (or, while nobody knows
+   * whether it streams, of its streaming counterpart). Says yes again and again: keep a flag, and `prepay` once.
+   */
+  overdue(stratum: number, elapsedMs: Millis): boolean {
+    if (this.#now - elapsedMs < this.#stallUntil) return false
+    const baseline = this.#known(stratum)
+    return baseline.total > 0 && elapsedMs > overdueMs(baseline)
+  }
+
+  /** Scores an open call that is overdue, once. */
+  prepay(stratum: number): void {
+    const baseline = this.#known(stratum)
+    if (baseline.total === 0) return
+    this.#heardAt = this.#now
+    this.first.add(PREPAID, log2Overdue(baseline))
+  }
+
+  /** Silence between two chunks of a stream, or so far if it lasts (then once per silence). */
+  gap(stratum: number, ms: Millis, at: Millis): void {
+    if (this.#stalled(ms, at)) return
+    this.#heardAt = at
+    const baseline = this.#strata.gapBaseline(stratum)
+    const bucket = latencyBucket(ms)
+    baseline.record(bucket)
+    if (baseline.total > 0) this.gaps.add(baseline.score(bucket), log2Over(baseline, bucket))
+  }
+
+  hear(at: Millis): void {
+    this.#heardAt = at
+  }
+
+  /** Feeds the channels. `learning`: the noise may be learned from what came. */
+  tick(now: Millis, learning: boolean): void {
+    if (now - this.#now > STALL_MS) {
+      this.#stallUntil = now
+      this.first.skip()
+      this.gaps.skip()
+    }
+    this.#now = now
+    this.first.tick(now, learning)
+    this.gaps.tick(now, learning)
+  }
+
+  /** Learns a healthy minute. The first latencies are learned by who decides what is warm: `reference.absorb`. */
+  absorb(): void {
+    if (this.reference.known) this.reference.absorb()
+    this.#gapReference.absorb()
+  }
+
+  discard(): void {
+    this.reference.discard()
+    this.#gapReference.discard()
+  }
+
+  pinAnchor(): void {
+    this.reference.pinAnchor()
+    this.#gapReference.pinAnchor()
+  }
+
+  forgetAnchor(): void {
+    this.reference.forgetAnchor()
+    this.#gapReference.forgetAnchor()
+  }
+
+  /** Drops the evidence. */
+  rest(): void {
+    this.first.rest()
+    this.gaps.rest()
+  }
+
+  /** Starts cold, but for the anchor. */
+  restart(at: Millis): void {
+    this.rest()
+    this.reference.restart()
+    this.#gapReference.restart()
+    this.factors.clear()
+    this.#coldFrom = at
+    this.#coldSamples = 0
+  }
+
+  healthyQ(p: number, stratum: number): Millis {
+    return this.#known(stratum).quantile(p)
+  }
+
+  /** Of the last half minute. */
+  latency(now: Millis): Quantiles {
+    return {
+      p50: this.#latency.quantile(0.5, now),
+      p90: this.#latency.quantile(0.9, now),
+      p99: this.#latency.quantile(0.99, now),
+    }
+  }
+
+  /** Whether a time of `ms` that ended at `at` spans a stall of this process: it says nothing about the upstream. */
+  #stalled(ms: Millis, at: Millis): boolean {
+    if (at - this.#now > STALL_MS && at > this.#stallUntil) this.#stallUntil = at
+    return at - ms < this.#stallUntil
+  }
+
+  /** Before any whole answer was ever seen, a call of this class is judged by its streaming counterpart. */
+  #known(stratum: number): Baseline {
+    const own = this.#strata.baseline(stratum)
+    return own.seen ? own : this.#strata.baseline(this.#strata.sibling(stratum))
+  }
+}
+
+function overdueMs(baseline: Baseline): Millis {
+  return Math.max(baseline.q90, baseline.q50 * LEAST_OVERDUE)
+}
+
+function log2Overdue(baseline: Baseline): number {
+  return Math.min(Math.log2(overdueMs(baseline) / baseline.q50), MOST_EFFECT)
+}
+
+function log2Over(baseline: Baseline, bucket: number): number {
+  const over = log2Middle[bucket]! - baseline.log2Q50
+  return over > MOST_EFFECT ? MOST_EFFECT : over < -MOST_EFFECT ? -MOST_EFFECT : over
+}

@@ -1,0 +1,112 @@
+/**
+ * What one stratum of an upstream is like in health: a slowly forgetting histogram, and for each of its buckets
+ * the normal score that a time of that bucket has among healthy times. The score takes the shape out: a heavy or
+ * two-humped tail reads the same as a bell. Times wait in `pending` and join the reference only by `absorb`, which
+ * the owner calls for healthy minutes alone; `discard` forgets the rest, so a slow upstream never becomes normal
+ * by being slow.
+ */
+import type { Millis } from '../model.ts'
+import { LATENCY_BUCKETS, quantileOf } from './latency-histogram.ts'
+import { normalScore } from './normal-score.ts'
+
+/** Scores are clipped here: one stuck call is one vote. 2 gave fewer false alarms than 2.5 at equal delay. */
+const CLIP = 2
+/** Half-life of the reference: 30 absorbed minutes. */
+const KEEP_MINUTE = 0.977
+/** Samples below which nothing is forgotten. */
+const LIGHT = 1_000
+
+export class Baseline {
+  /** Healthy quantiles in ms; 0 = nothing absorbed. */
+  q50: Millis = 0
+  q90: Millis = 0
+  q95: Millis = 0
+  log2Q50 = 0
+  /** The median that creep is measured from; outlives `restart`. */
+  anchorQ50: Millis = 0
+  /** Whether anything was ever recorded. */
+  seen = false
+  readonly counts = new Float32Array(LATENCY_BUCKETS)
+  readonly #pending = new Uint32Array(LATENCY_BUCKETS)
+  readonly #scores = new Float32Array(LATENCY_BUCKETS)
+  #total = 0
+  #pendingTotal = 0
+
+  /** Weight of what was absorbed, in samples after forgetting. */
+  get total(): number {
+    return this.#total
+  }
+
+  get pending(): number {
+    return this.#pendingTotal
+  }
+
+  quantile(p: number): Millis {
+    return quantileOf(this.counts, this.#total, p)
+  }
+
+  record(bucket: number): void {
+    this.#pending[bucket]!++
+    this.#pendingTotal++
+    this.seen = true
+  }
+
+  /** Normal score of a time in this bucket, -2..2, mean 0 over the healthy distribution. */
+  score(bucket: number): number {
+    return this.#scores[bucket]!
+  }
+
+  /**
+   * Takes in what is pending. The reference keeps share KEEP_MINUTE of its weight, all of it while it is light:
+   * at a call a minute a reference that forgets is no reference.
+   */
+  absorb(): void {
+    if (this.#pendingTotal === 0) return
+    const keep = this.#total < LIGHT ? 1 : KEEP_MINUTE
+    let total = 0
+    for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+      const count = this.counts[bucket]! * keep + this.#pending[bucket]!
+      this.counts[bucket] = count
+      total += count
+    }
+    this.#total = total
+    this.discard()
+    this.q50 = quantileOf(this.counts, total, 0.5)
+    this.q90 = quantileOf(this.counts, total, 0.9)
+    this.q95 = quantileOf(this.counts, total, 0.95)
+    this.log2Q50 = Math.log2(this.q50)
+    this.#rescore()
+  }
+
+  discard(): void {
+    if (this.#pendingTotal === 0) return
+    this.#pending.fill(0)
+    this.#pendingTotal = 0
+  }
+
+  /** Forgets everything but the anchor. */
+  restart(): void {
+    this.discard()
+    this.counts.fill(0)
+    this.#total = 0
+    this.q50 = 0
+    this.q90 = 0
+    this.q95 = 0
+  }
+
+  /** Mid-ranks, so that a bucket that holds half of all times scores by its middle and not by its edge. */
+  #rescore(): void {
+    let below = 0
+    let mean = 0
+    for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+      const count = this.counts[bucket]!
+      const score = normalScore((below + count / 2) / this.#total)
+      const clipped = Math.min(Math.max(score, -CLIP), CLIP)
+      this.#scores[bucket] = clipped
+      mean += clipped * count
+      below += count
+    }
+    mean /= this.#total
+    for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) this.#scores[bucket]! -= mean
+  }
+}

@@ -1,0 +1,408 @@
+/** Everything that the core knows of one upstream, and the beat that turns observations into a condition. */
+import { HoldQueue } from './admit/hold-queue.ts'
+import { Pace } from './admit/pace.ts'
+import { Release } from './admit/release.ts'
+import { Slots } from './admit/slots.ts'
+import { conditionOf, isUnwell } from './detect/condition.ts'
+import { DriftDetector } from './detect/drift.ts'
+import { StormDetector } from './detect/storm.ts'
+import { AdaptiveLimit } from './limit/adaptive-limit.ts'
+import { RateFinder } from './limit/rate-finder.ts'
+import { RetryBudget } from './limit/retry-budget.ts'
+import { CounterWindow } from './observe/counter-window.ts'
+import { Tally } from './observe/tally.ts'
+import type { Condition, CoreEvent, Millis, UpstreamIndex } from './model.ts'
+import type { UpstreamPolicy } from './policy.ts'
+import type { Random } from './random.ts'
+
+/** Storms need sub-second eyes; drift is defined per second (algorithms.md 3(1)). */
+const BEAT_MS = 250
+const DRIFT_MS = 1000
+
+/** Kinds of the recent-answers window: two seconds by 100 ms. */
+const ANSWERED = 0
+const LOST = 1
+const FAILED = 2
+const RECENT_MS = 2000
+
+/** A visible share of "too much" answers; below it quotas of single credentials explain them. */
+const LOSING_SHARE = 0.1
+const LOSING_COUNT = 3
+
+/**
+ * Nothing but failures: not worth sending anything but probes. Counted in the order of sending, so stragglers among
+ * good answers are no outage, and as many as chance would bring together once in a million calls.
+ */
+const DOWN_FAILURES = 5
+const DOWN_FAILURES_MAX = 20
+const DOWN_ODDS = 1e-6
+
+/**
+ * Crowded: more calls in flight than ever while healthy, and of those open more than chance would have (a tenth) are
+ * overdue. It is seen within a few hundred milliseconds, where answers tell of a jam only when it is over.
+ */
+const CROWDED = 1.25
+const CROWDED_LEAST = 4
+const OVERDUE_SHARE = 0.3
+const OVERDUE_CALM = 0.2
+const CROWDED_CLEAR_MS = 2000
+const UNCLAIMED_MS = 2000
+/**
+ * Silent: calls enough in flight, next to all of them overdue, and no sign of life for much longer than the slowest
+ * usually take. Then it gets probes instead of more calls to swallow.
+ */
+const SILENCE_MS = 2000
+const SILENCE_FACTOR = 3
+const SILENT_CALLS = 5
+const SILENT_SHARE = 0.9
+/** An early look costs a scan of the open calls: not more often than this. */
+const LOOK_MS = 50
+
+/** Held calls go out no faster than this times what was answered lately, or usually: what flows is believed. */
+const OUTFLOW = 1.3
+const OUTFLOW_LEAST = 5
+/** What it bore fades as slowly as the healthy peak of a minute, unless it is tried again. */
+const CAPACITY_MS = 60_000
+/** The limit starts a little above the usual concurrency. */
+const HEADROOM = 1.25
+const NORMAL_Q90 = 1.2816
+const MEDIAN_ERROR = 0.13
+
+export class UpstreamState {
+  readonly index: UpstreamIndex
+  policy: UpstreamPolicy
+  readonly drift: DriftDetector
+  readonly storm: StormDetector
+  readonly limit: AdaptiveLimit
+  readonly budget: RetryBudget
+  readonly rate = new RateFinder()
+  readonly queue: HoldQueue
+  readonly slots: Slots
+  readonly release: Release
+  readonly tally = new Tally()
+  /** Spaces what leaves the hold queue. */
+  readonly outflow: Pace
+
+  condition: Condition = 'healthy'
+  since: Millis
+  inFlight = 0
+  /** Of those, sent before the gate last shut: lost, most likely, and in nobody's way. */
+  stuck = 0
+  shutAt: Millis = -Infinity
+  /** Calls that wait for an instant or for a static limit, beside the queue. */
+  waitingElsewhere = 0
+  /** Most calls in flight while healthy, fading slowly, and the usual number. */
+  healthyPeak = 0
+  usualInFlight = 0
+  /** Of the calls in flight, those open beyond the healthy reference; the coordinator counts them before a beat. */
+  overdue = 0
+  /** Answers per second, smoothed: while healthy, and lately. */
+  healthyRate = 0
+  recentRate = 0
+  /** Answers per second that it gave at its best lately: what it bears, as far as it was asked to. */
+  capacity = 0
+  /** First tries per second, smoothed. */
+  freshRate = 0
+  etaMs: Millis = Infinity
+  /** Readings of the last beat, for conditions of rules: numbers, so that asking costs nothing. */
+  slowdown = 1
+  errorShare = 0
+  retryShare = 0
+  retryingAgents = 0
+
+  readonly #recent = new CounterWindow({ slots: 1, kinds: 3, bucketMs: 100, buckets: RECENT_MS / 100 })
+  /** Failures of calls that were sent after the last one that was answered was sent. */
+  #failuresInRow = 0
+  #goodSentAt: Millis = -Infinity
+  #heardAt: Millis = -Infinity
+  #waitedAt: Millis = -Infinity
+  #crowded = false
+  #crowdedAt: Millis = -Infinity
+  #lookAt: Millis = Infinity
+  #answersInBeat = 0
+  #freshInBeat = 0
+  #awake = false
+  #beatAt: Millis
+  #driftAt: Millis
+
+  constructor(index: UpstreamIndex, policy: UpstreamPolicy, maxAgents: number, random: Random, at: Millis) {
+    this.index = index
+    this.policy = policy
+    this.since = at
+    this.#beatAt = at
+    this.#driftAt = at
+    this.drift = new DriftDetector(policy.drift, at)
+    this.storm = new StormDetector(policy.storm, maxAgents, at)
+    this.limit = new AdaptiveLimit(policy.limit, at)
+    this.budget = new RetryBudget(policy.retryBudget, at)
+    this.queue = new HoldQueue(policy.hold)
+    this.slots = new Slots(policy.slots)
+    this.release = new Release(policy.release, random)
+    this.outflow = new Pace(random, at)
+  }
+
+  get unwell(): boolean {
+    return isUnwell(this.condition)
+  }
+
+  get held(): number {
+    return this.queue.size + this.waitingElsewhere
+  }
+
+  /** When the next beat is due; Infinity while nothing is going on. */
+  nextBeatAt(): Millis {
+    return this.#awake ? Math.min(this.#lookAt, this.#beatAt + BEAT_MS) : Infinity
+  }
+
+  /** A call was seen: the beat starts again after an idle stretch, and is early when calls pile up. */
+  active(at: Millis): void {
+    if (!this.#awake) {
+      this.#awake = true
+      this.#beatAt = at
+    }
+    if (this.#lookAt !== Infinity || this.unwell || !this.#piledUp) return
+    this.#lookAt = Math.max(at, this.#beatAt + LOOK_MS)
+  }
+
+  /** A first try arrived. */
+  fresh(): void {
+    this.#freshInBeat += 1
+  }
+
+  get #piledUp(): boolean {
+    return this.healthyPeak > 0 && this.inFlight > Math.max(CROWDED_LEAST, CROWDED * this.healthyPeak)
+  }
+
+  /** Takes another policy's numbers; what was learnt stays. */
+  adopt(policy: UpstreamPolicy): void {
+    this.policy = policy
+    this.drift.adopt(policy.drift)
+    this.storm.adopt(policy.storm)
+    this.limit.adopt(policy.limit)
+    this.budget.adopt(policy.retryBudget)
+    this.queue.adopt(policy.hold)
+    this.slots.adopt(policy.slots)
+    this.release.adopt(policy.release)
+  }
+
+  /** A call of class `stratum`, sent at `sentAt`, was answered after `latency`. */
+  answered(stratum: number, latency: Millis, sentAt: Millis, at: Millis): void {
+    this.#recent.add(0, ANSWERED, at)
+    this.#answersInBeat += 1
+    this.#heardAt = at
+    if (sentAt > this.#goodSentAt) {
+      this.#goodSentAt = sentAt
+      this.#failuresInRow = 0
+    }
+    if (!this.limit.running) return
+    const usual = this.drift.healthyQ(0.5, stratum)
+    if (usual > 0) this.limit.answered(latency / usual, sentAt)
+  }
+
+  /** The upstream said "too much" to a call that was sent at `sentAt`. */
+  lost(sentAt: Millis, at: Millis): void {
+    this.rate.loss(at, sentAt, (this.#recent.sum(0, ANSWERED, at) * 1000) / RECENT_MS)
+    this.#recent.add(0, LOST, at)
+    this.#heardAt = at
+    this.limit.loss(at, this.drift.healthyQ(0.5), sentAt)
+  }
+
+  /** A call failed; `timeout` = the upstream was silent until somebody gave up. */
+  failed(sentAt: Millis, at: Millis, silent: boolean): void {
+    this.#recent.add(0, FAILED, at)
+    if (!silent) this.#heardAt = at
+    // A connection refused at once says that nobody is there, not that there is too much to do.
+    if (silent && at - sentAt > this.drift.healthyQ(0.5))
+      this.limit.loss(at, this.drift.healthyQ(0.5), sentAt)
+    if (sentAt <= this.#goodSentAt) return
+    this.#failuresInRow += 1
+    if (this.#failuresInRow >= this.#downFailures()) this.#shut(at)
+  }
+
+  /** Calls that the upstream works on, as far as anybody can tell. */
+  get load(): number {
+    return this.inFlight - this.stuck
+  }
+
+  #shut(at: Millis): void {
+    if (this.release.phase === 'shut') return
+    this.release.fail(at)
+    this.shutAt = at
+    this.stuck = this.inFlight
+  }
+
+  #downFailures(): number {
+    if (this.errorShare <= 0) return DOWN_FAILURES
+    const byChance = Math.ceil(Math.log(DOWN_ODDS) / Math.log(Math.min(0.99, this.errorShare)))
+    return Math.min(DOWN_FAILURES_MAX, Math.max(DOWN_FAILURES, byChance))
+  }
+
+  /** When a call in the queue could go, if it is not room that it waits for; Infinity = a call must end first. */
+  nextDispatchAt(): Millis {
+    if (this.release.phase !== 'open') return this.release.nextAt()
+    return this.load < this.limit.value ? this.outflow.nextAt : Infinity
+  }
+
+  /** Calls per second at which held calls may go out. */
+  outflowRate(): number {
+    const believed = Math.max(OUTFLOW_LEAST, OUTFLOW * Math.max(this.recentRate, this.healthyRate))
+    return Math.min(this.rate.rate, believed)
+  }
+
+  get lossShare(): number {
+    return this.#lossShare
+  }
+  #lossShare = 0
+
+  /**
+   * Looks at everything once more if a beat is due. Returns whether the condition changed; `announce` receives
+   * the event with the numbers that fired it.
+   */
+  beat(now: Millis, announce: (event: CoreEvent) => void): boolean {
+    if (now < this.nextBeatAt()) return false
+    const elapsed = now - this.#beatAt
+    this.#beatAt = now
+    this.#lookAt = Infinity
+    this.#measureRates(elapsed)
+    const storm = this.storm.tick(now)
+    const retries = this.storm.reading(now)
+    this.retryShare = retries.retryShare
+    this.retryingAgents = retries.retryingAgents
+    if (now - this.#driftAt >= DRIFT_MS) this.#driftTick(now)
+    this.#lookForCrowd(now)
+    this.#lookForOpening(now)
+    this.limit.tick(now, this.load)
+    this.rate.tick(now, this.recentRate)
+    const answered = this.#recent.sum(0, ANSWERED, now)
+    const lost = this.#recent.sum(0, LOST, now)
+    this.#lossShare = lost === 0 ? 0 : lost / (answered + lost)
+    this.#awake = this.inFlight > 0 || this.held > 0 || this.condition !== 'healthy' || this.recentRate > 0.01
+    const condition = conditionOf({
+      gate: this.release.phase,
+      drift: this.#drift,
+      crowded: this.#crowded,
+      failing: this.#failing,
+      losing: lost >= LOSING_COUNT && this.#lossShare >= LOSING_SHARE,
+      storm,
+      limited: this.limit.value !== Infinity && !this.#limitDone(now),
+    })
+    return this.#become(condition, now, announce)
+  }
+
+  /** A ramp well above the usual rate that nobody waits for holds nobody back; single calls still bump into its pace. */
+  #lookForOpening(now: Millis): void {
+    const rate = this.release.rate(now)
+    if (this.held > 0 || this.release.phase !== 'ramping' || rate < OUTFLOW * this.healthyRate)
+      this.#waitedAt = now
+    else if (now - this.#waitedAt >= UNCLAIMED_MS) this.release.open()
+  }
+
+  #lookForCrowd(now: Millis): void {
+    const share = this.load <= 0 ? 0 : this.overdue / this.load
+    const silence = Math.max(SILENCE_MS, SILENCE_FACTOR * this.drift.healthyQ(0.99))
+    if (this.overdue >= SILENT_CALLS && share >= SILENT_SHARE && now - this.#heardAt >= silence)
+      this.#shut(now)
+    if (this.#piledUp && this.overdue >= CROWDED_LEAST && share >= OVERDUE_SHARE) this.#crowded = true
+    if (share > OVERDUE_CALM) this.#crowdedAt = now
+    else if (now - this.#crowdedAt >= CROWDED_CLEAR_MS) this.#crowded = false
+  }
+
+  get driftState(): 'healthy' | 'watch' | 'slow' | 'fast' {
+    return this.#drift
+  }
+
+  #drift: 'healthy' | 'watch' | 'slow' | 'fast' = 'healthy'
+  #failing = false
+
+  #driftTick(now: Millis): void {
+    this.#driftAt = now
+    this.#drift = this.drift.tick(now, this.condition === 'healthy')
+    const reading = this.drift.reading(now)
+    this.#failing = reading.errors >= this.policy.drift.errorAlarm
+    this.etaMs = reading.etaMs
+    this.slowdown = reading.slowdown
+    this.errorShare = reading.errorShare
+  }
+
+  #measureRates(elapsed: Millis): void {
+    const rate = (this.#answersInBeat * 1000) / elapsed
+    this.#answersInBeat = 0
+    // Half-life about one second for the recent rate, about a minute for the healthy one.
+    this.recentRate += (rate - this.recentRate) * Math.min(1, elapsed / 1400)
+    this.freshRate += ((this.#freshInBeat * 1000) / elapsed - this.freshRate) * Math.min(1, elapsed / 5000)
+    this.#freshInBeat = 0
+    const saturated = this.held > 0 && this.load >= this.limit.value - 1
+    this.capacity = saturated
+      ? this.recentRate
+      : Math.max(this.recentRate, this.capacity * (1 - Math.min(1, elapsed / CAPACITY_MS)))
+    if (this.condition !== 'healthy') return
+    this.healthyRate += (rate - this.healthyRate) * Math.min(1, elapsed / 60_000)
+    if (this.healthyRate < this.recentRate * 0.5) this.healthyRate = this.recentRate * 0.5
+    // What is piled up may be the jam itself: it is believed once it has lasted without being one.
+    if (!this.#piledUp) this.healthyPeak = Math.max(this.inFlight, this.healthyPeak * (1 - elapsed / 600_000))
+    else this.healthyPeak += (this.inFlight - this.healthyPeak) * Math.min(1, elapsed / 2000)
+    this.usualInFlight += (this.inFlight - this.usualInFlight) * Math.min(1, elapsed / 10_000)
+    this.release.healthyRate(this.healthyRate, this.drift.healthyQ(0.95))
+  }
+
+  /** The limit goes when it has not mattered for a while: nobody waits and it is far from reached. */
+  #limitDone(now: Millis): boolean {
+    if (this.held > 0 || this.load * 2 >= this.limit.value) return false
+    return now - this.since >= 2000 && this.#lossShare === 0
+  }
+
+  #become(condition: Condition, now: Millis, announce: (event: CoreEvent) => void): boolean {
+    const from = this.condition
+    if (from === condition) return false
+    const wasUnwell = this.unwell
+    this.condition = condition
+    this.since = now
+    if (this.unwell && !wasUnwell) this.#startLimit(now)
+    if (!this.unwell && wasUnwell) {
+      this.limit.stop()
+      this.rate.stop()
+    }
+    announce({
+      name: 'condition-changed',
+      at: now,
+      upstream: this.index,
+      from,
+      to: condition,
+      readings: this.readings(now),
+    })
+    return true
+  }
+
+  #startLimit(now: Millis): void {
+    const usual = Math.min(this.healthyPeak, HEADROOM * this.usualInFlight)
+    this.limit.start(this.healthyPeak, this.inFlight, now, usual, this.#samplesWanted())
+  }
+
+  /** Answers that make a median good to about 13 %: the wider the healthy spread, the more. */
+  #samplesWanted(): number {
+    const median = this.drift.healthyQ(0.5)
+    const sigma = median > 0 ? Math.log(this.drift.healthyQ(0.9) / median) / NORMAL_Q90 : 0
+    return Math.min(30, ((1.25 * sigma) / MEDIAN_ERROR) ** 2)
+  }
+
+  /** The numbers behind the condition, for events. */
+  readings(now: Millis): Record<string, number> {
+    const drift = this.drift.reading(now)
+    const storm = this.storm.reading(now)
+    return {
+      slowdown: drift.slowdown,
+      driftSlow: drift.slow,
+      driftFast: drift.fast,
+      driftErrors: drift.errors,
+      errorShare: drift.errorShare,
+      lossShare: this.#lossShare,
+      retryShare: storm.retryShare,
+      retryingAgents: storm.retryingAgents,
+      activeAgents: storm.activeAgents,
+      overdue: this.overdue,
+      inFlight: this.inFlight,
+      held: this.held,
+      limit: this.limit.value,
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** One configured upstream: where its calls go, over which connections, and how many are there now. */
+import { buildConnector, Pool } from 'undici'
+import type { Millis, UpstreamIndex } from '../core/model.ts'
+import type { UpstreamOptions } from './options.ts'
+
+/** Idle time of an upstream connection: undici's own default, below what servers keep (promises.md row 8). */
+const KEEP_ALIVE_MS: Millis = 4000
+/** As on the listener (promises.md row 1). */
+const RESPONSE_HEADER_BYTES = 32 * 1024
+
+export class Upstream {
+  readonly index: UpstreamIndex
+  readonly name: string
+  readonly options: UpstreamOptions
+  /** `''`, or `/v1` without the final slash. */
+  readonly basePath: string
+  readonly pool: Pool
+  /** Calls at the upstream now, waiting for a connection included. */
+  inFlight = 0
+  /** Connections upgraded now. */
+  upgraded = 0
+
+  constructor(index: UpstreamIndex, options: UpstreamOptions) {
+    this.index = index
+    this.name = options.name
+    this.options = options
+    this.basePath = options.url.pathname.replace(/\/+$/, '')
+    this.pool = new Pool(options.url.origin, {
+      connections: options.connections,
+      pipelining: 1,
+      // An upgrade, a rejected upload and a reset each cost one connection: HTTP/1.1 only.
+      allowH2: false,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: RESPONSE_HEADER_BYTES,
+      // Silence is watched by the sweep, waiting for a connection included.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: connectorOf(options),
+    })
+  }
+
+  /** At once; what is in flight fails. */
+  async destroy(): Promise<void> {
+    await this.pool.destroy()
+  }
+}
+
+function connectorOf(options: UpstreamOptions): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: options.connectTimeoutMs,
+    allowH2: false,
+    minVersion: 'TLSv1.2',
+    noDelay: true,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  })
+  return (target, done) => {
+    connect(target, (...result) => {
+      result[1]?.on('error', renameReset)
+      done(...result)
+    })
+  }
+}
+
+/**
+ * undici takes a reset for the regular end of an answer that ends with its connection. Half an answer would look
+ * whole (RFC 9112 8); under another code it stays the error that it is.
+ */
+function renameReset(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET'
+}
+
+export function createUpstreams(options: readonly UpstreamOptions[]): readonly Upstream[] {
+  return options.map((upstream, index) => new Upstream(index, upstream))
+}

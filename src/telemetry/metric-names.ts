@@ -1,0 +1,233 @@
+/**
+ * Every metric of Weir: name, kind, labels, unit and the sentence that explains it. The writer, the page
+ * `docs/metrics.md` and the dashboards all follow this table. Labels come from closed lists or from the config;
+ * `agent` alone is open, and capped (see `agent-seats.ts`).
+ */
+
+export interface MetricRow {
+  readonly name: `weir_${string}`
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly labels: readonly string[]
+  readonly unit:
+    | 'calls'
+    | 'attempts'
+    | 'seconds'
+    | 'bytes'
+    | 'ratio'
+    | 'per second'
+    | 'count'
+    | '0 or 1'
+    | 'score'
+  readonly help: string
+}
+
+export const METRICS = {
+  calls: counter(
+    'weir_calls_total',
+    ['upstream', 'outcome'],
+    'calls',
+    'Calls that ended, by how they ended.',
+  ),
+  arrivals: counter(
+    'weir_arrivals_total',
+    ['upstream'],
+    'calls',
+    'Calls that arrived; arrivals = ended + open.',
+  ),
+  verdicts: counter(
+    'weir_verdicts_total',
+    ['upstream', 'verdict', 'reason', 'mode'],
+    'calls',
+    'Decisions and their reasons; mode=shadow counts what a rule in shadow mode would have done.',
+  ),
+  attempts: counter('weir_attempts_total', ['upstream'], 'attempts', 'Attempts sent to the upstream.'),
+  retries: counter('weir_retries_total', ['upstream'], 'calls', 'Calls that were seen to be a retry.'),
+  settlements: counter(
+    'weir_settlements_total',
+    ['upstream', 'kind'],
+    'attempts',
+    'Attempts that ended, by how.',
+  ),
+  upstreamDuration: histogram(
+    'weir_upstream_duration_seconds',
+    ['upstream'],
+    'Time of an upstream attempt, from sent to done; streams count by their first byte.',
+  ),
+  holdDuration: histogram('weir_hold_duration_seconds', ['upstream'], 'Time that held calls waited in Weir.'),
+  inFlight: gauge('weir_in_flight', ['upstream'], 'calls', 'Calls at the upstream at this moment.'),
+  held: gauge('weir_held', ['upstream'], 'calls', 'Calls that wait in Weir at this moment.'),
+  heldBytes: gauge('weir_held_bytes', ['upstream'], 'bytes', 'Bytes of request bodies that wait in Weir.'),
+  limit: gauge(
+    'weir_limit',
+    ['upstream'],
+    'calls',
+    'Limit on calls in flight; +Inf = none, the healthy state.',
+  ),
+  rampRate: gauge(
+    'weir_ramp_rate',
+    ['upstream'],
+    'per second',
+    'Calls let through by the staged opening; +Inf = no ramp.',
+  ),
+  condition: gauge(
+    'weir_condition',
+    ['upstream', 'condition'],
+    '0 or 1',
+    'The condition that the upstream is seen in.',
+  ),
+  driftScore: gauge(
+    'weir_drift_score',
+    ['upstream', 'side'],
+    'score',
+    'Evidence of drift from the healthy distribution, by side: slow, fast, errors.',
+  ),
+  slowdown: gauge(
+    'weir_slowdown_ratio',
+    ['upstream'],
+    'ratio',
+    'Median time of the last 30 s over the healthy median.',
+  ),
+  errorRatio: gauge(
+    'weir_error_ratio',
+    ['upstream'],
+    'ratio',
+    'Share of attempts of the last 30 s that failed.',
+  ),
+  retryRatio: gauge('weir_retry_ratio', ['upstream'], 'ratio', 'Share of arrivals that are retries.'),
+  retryingAgents: gauge(
+    'weir_retrying_agents',
+    ['upstream'],
+    'count',
+    'Distinct agents that retry at this moment.',
+  ),
+  stormSynchrony: gauge(
+    'weir_storm_synchrony',
+    ['upstream'],
+    'ratio',
+    'How much retries come together in time.',
+  ),
+  amplification: gauge(
+    'weir_amplification_ratio',
+    ['upstream'],
+    'ratio',
+    'Upstream attempts over logical calls since the start; 1 = no amplification.',
+  ),
+  retryTokens: gauge('weir_retry_tokens', ['upstream'], 'count', 'Tokens left in the retry budget.'),
+  agentsKnown: gauge('weir_agents_known', [], 'count', 'Agents in the table of identities.'),
+  agentCalls: counter(
+    'weir_agent_calls_total',
+    ['agent'],
+    'calls',
+    'Calls by agent; those past metrics.agents share agent="other".',
+  ),
+  workflowsKnown: gauge('weir_workflows_known', [], 'count', 'Workflows in the table of identities.'),
+  policyReloadFailed: gauge(
+    'weir_policy_reload_failed',
+    [],
+    '0 or 1',
+    '1 while the files on disk are refused and the last good policy stays in force.',
+  ),
+  policyLoaded: gauge(
+    'weir_policy_loaded_timestamp_seconds',
+    [],
+    'seconds',
+    'Unix time at which the policy in force was loaded.',
+  ),
+  connections: gauge('weir_connections', [], 'count', 'Open connections of agents.'),
+  connectionsAccepted: counter(
+    'weir_connections_accepted_total',
+    [],
+    'count',
+    'Connections that were accepted.',
+  ),
+  connectionsDropped: counter(
+    'weir_connections_dropped_total',
+    [],
+    'count',
+    'Connections closed for being too many.',
+  ),
+  upgrades: gauge('weir_upgrades', [], 'count', 'Open WebSocket connections.'),
+  refused: counter(
+    'weir_refused_total',
+    ['status'],
+    'calls',
+    'Requests refused before they became a call, by status.',
+  ),
+  clientGone: counter(
+    'weir_client_gone_total',
+    [],
+    'calls',
+    'Calls whose client left while they were at the upstream.',
+  ),
+  connectRetries: counter(
+    'weir_connect_retries_total',
+    [],
+    'attempts',
+    'Connections tried again before any byte was sent.',
+  ),
+  timeouts: counter(
+    'weir_timeouts_total',
+    ['kind'],
+    'calls',
+    'Silences that were too long, by whose: first-byte and idle (upstream), body and slow-reader (client).',
+  ),
+  pressure: gauge(
+    'weir_pressure_ratio',
+    [],
+    'ratio',
+    'Use of memory and time by Weir itself; holds stop at 0.8, sheds at 0.9.',
+  ),
+  eventLoopDelay: gauge(
+    'weir_event_loop_delay_seconds',
+    ['quantile'],
+    'seconds',
+    'Delay of the event loop since the last scrape; quantile=1 is the longest.',
+  ),
+  buildInfo: gauge('weir_build_info', ['version'], '0 or 1', 'Always 1; the version that runs.'),
+  ready: gauge('weir_ready', [], '0 or 1', 'Whether Weir says that it is ready for calls.'),
+} as const satisfies Readonly<Record<string, MetricRow>>
+
+/** The page `docs/metrics.md`; a test fails when the file is not what this makes. */
+export function metricsReference(): string {
+  const rows: readonly MetricRow[] = Object.values(METRICS)
+  const lines = rows.map(({ name, type, labels, unit, help }) => {
+    const labelled = labels.map((label) => `\`${label}\``).join(', ')
+    return `| \`${name}\` | ${type} | ${labelled} | ${unit} | ${help} |`
+  })
+  return `# Metrics
+
+Generated from \`src/telemetry/metric-names.ts\`; do not edit (\`npx vitest run src/telemetry -u\` writes it again).
+
+Served on the operator's listener at \`/metrics\` in the Prometheus text format 0.0.4. Values are read when somebody
+scrapes; nothing is built on the path of a call. Behind them follow \`process_*\` and \`nodejs_*\`, the default metrics
+of prom-client. Label values come from closed lists (reasons, outcomes and conditions have the same words in the
+response headers and in the log) or from the config; \`agent\` is capped by \`metrics.agents\`, and everyone past the
+cap shares \`agent="other"\`.
+
+| name | type | labels | unit | meaning |
+|---|---|---|---|---|
+${lines.join('\n')}
+`
+}
+
+function counter(
+  name: MetricRow['name'],
+  labels: readonly string[],
+  unit: MetricRow['unit'],
+  help: string,
+): MetricRow {
+  return { name, type: 'counter', labels, unit, help }
+}
+
+function gauge(
+  name: MetricRow['name'],
+  labels: readonly string[],
+  unit: MetricRow['unit'],
+  help: string,
+): MetricRow {
+  return { name, type: 'gauge', labels, unit, help }
+}
+
+function histogram(name: MetricRow['name'], labels: readonly string[], help: string): MetricRow {
+  return { name, type: 'histogram', labels, unit: 'seconds', help }
+}

@@ -1,0 +1,23 @@
+/** Policies for tests, from the text of a file: the same way in which users' files go. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Policy } from '../../src/core/policy.ts'
+import { compilePolicy } from '../../src/policy/compile.ts'
+import { parsePolicy } from '../../src/policy/load.ts'
+import { formatProblem } from '../../src/policy/problems.ts'
+
+const POLICIES = join(import.meta.dirname, '..', '..', 'policies')
+
+/** @throws with every problem of the text. */
+export function policyOf(text: string, upstreams: readonly string[] = ['api'], name = 'test'): Policy {
+  const { file, problems } = parsePolicy(`${name}.yaml`, text)
+  if (file === undefined) throw new Error(problems.map(formatProblem).join('\n'))
+  const compiled = compilePolicy([file], { upstreams, deferral: false })
+  if (!compiled.ok) throw new Error(compiled.problems.map(formatProblem).join('\n'))
+  return compiled.policy
+}
+
+/** A policy that the package ships, for these upstreams. */
+export function shippedPolicy(name: string, upstreams: readonly string[]): Policy {
+  return policyOf(readFileSync(join(POLICIES, `${name}.yaml`), 'utf8'), upstreams, name)
+}
