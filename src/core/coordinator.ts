@@ -329,7 +329,7 @@ class Core implements Coordinator {
     call.isRetry = isRetry && lineage.confidence >= ACTED_ON_CONFIDENCE
     state.tally.arrivals += 1
     state.active(at)
-    if (!isRetry) state.fresh()
+    if (!isRetry) state.flow.firstTry()
     state.storm.attempt(call.agentSlot, at)
     if (isRetry) {
       state.tally.retries += lineage.confidence
@@ -541,12 +541,15 @@ class Core implements Coordinator {
   /** Calls still in flight that crossed the healthy q90 are evidence already (algorithms.md 3(1)). */
   #scoreOpenCalls(state: UpstreamState): void {
     state.overdue = 0
+    state.strayed = 0
+    const strayMs = state.strayMs
     for (let slot = 0; slot < this.#calls.capacity; slot++) {
       const call = this.#calls.get(slot)
       if (call === undefined || call.upstream !== state.index || !call.inFlight) continue
       if (call.sentAt <= state.shutAt && state.stuck > 0) continue
       if (call.sentAt === 0 || (call.streaming && call.headAt > 0)) continue
       if (!call.prepaid && !state.drift.overdue(call.stratum, this.#at - call.sentAt)) continue
+      if (this.#at - call.sentAt > strayMs) state.strayed += 1
       state.overdue += 1
       if (call.prepaid) continue
       call.prepaid = true

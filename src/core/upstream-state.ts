@@ -5,11 +5,13 @@ import { Release } from './admit/release.ts'
 import { Slots } from './admit/slots.ts'
 import { conditionOf, isUnwell } from './detect/condition.ts'
 import { DriftDetector } from './detect/drift.ts'
+import { Jam, piledUp, strayAfterMs } from './detect/jam.ts'
 import { StormDetector } from './detect/storm.ts'
 import { AdaptiveLimit } from './limit/adaptive-limit.ts'
 import { RateFinder } from './limit/rate-finder.ts'
 import { RetryBudget } from './limit/retry-budget.ts'
 import { CounterWindow } from './observe/counter-window.ts'
+import { FlowRates } from './observe/flow-rates.ts'
 import { Tally } from './observe/tally.ts'
 import type { Condition, CoreEvent, Millis, UpstreamIndex } from './model.ts'
 import type { UpstreamPolicy } from './policy.ts'
@@ -37,32 +39,14 @@ const DOWN_FAILURES = 5
 const DOWN_FAILURES_MAX = 20
 const DOWN_ODDS = 1e-6
 
-/**
- * Crowded: more calls in flight than ever while healthy, and of those open more than chance would have (a tenth) are
- * overdue. It is seen within a few hundred milliseconds, where answers tell of a jam only when it is over.
- */
-const CROWDED = 1.25
-const CROWDED_LEAST = 4
-const OVERDUE_SHARE = 0.3
-const OVERDUE_CALM = 0.2
-const CROWDED_CLEAR_MS = 2000
+/** A ramp that nobody waited for so long is over. */
 const UNCLAIMED_MS = 2000
-/**
- * Silent: calls enough in flight, next to all of them overdue, and no sign of life for much longer than the slowest
- * usually take. Then it gets probes instead of more calls to swallow.
- */
-const SILENCE_MS = 2000
-const SILENCE_FACTOR = 3
-const SILENT_CALLS = 5
-const SILENT_SHARE = 0.9
 /** An early look costs a scan of the open calls: not more often than this. */
 const LOOK_MS = 50
 
 /** Held calls go out no faster than this times what was answered lately, or usually: what flows is believed. */
 const OUTFLOW = 1.3
 const OUTFLOW_LEAST = 5
-/** What it bore fades as slowly as the healthy peak of a minute, unless it is tried again. */
-const CAPACITY_MS = 60_000
 /** The limit starts a little above the usual concurrency. */
 const HEADROOM = 1.25
 const NORMAL_Q90 = 1.2816
@@ -80,6 +64,7 @@ export class UpstreamState {
   readonly slots: Slots
   readonly release: Release
   readonly tally = new Tally()
+  readonly flow = new FlowRates()
   /** Spaces what leaves the hold queue. */
   readonly outflow: Pace
 
@@ -89,20 +74,12 @@ export class UpstreamState {
   /** Of those, sent before the gate last shut: lost, most likely, and in nobody's way. */
   stuck = 0
   shutAt: Millis = -Infinity
+  /** Of those, open for so long that they count as lost; the coordinator counts them before a beat. */
+  strayed = 0
   /** Calls that wait for an instant or for a static limit, beside the queue. */
   waitingElsewhere = 0
-  /** Most calls in flight while healthy, fading slowly, and the usual number. */
-  healthyPeak = 0
-  usualInFlight = 0
   /** Of the calls in flight, those open beyond the healthy reference; the coordinator counts them before a beat. */
   overdue = 0
-  /** Answers per second, smoothed: while healthy, and lately. */
-  healthyRate = 0
-  recentRate = 0
-  /** Answers per second that it gave at its best lately: what it bears, as far as it was asked to. */
-  capacity = 0
-  /** First tries per second, smoothed. */
-  freshRate = 0
   etaMs: Millis = Infinity
   /** Readings of the last beat, for conditions of rules: numbers, so that asking costs nothing. */
   slowdown = 1
@@ -114,13 +91,9 @@ export class UpstreamState {
   /** Failures of calls that were sent after the last one that was answered was sent. */
   #failuresInRow = 0
   #goodSentAt: Millis = -Infinity
-  #heardAt: Millis = -Infinity
+  readonly #jam = new Jam()
   #waitedAt: Millis = -Infinity
-  #crowded = false
-  #crowdedAt: Millis = -Infinity
   #lookAt: Millis = Infinity
-  #answersInBeat = 0
-  #freshInBeat = 0
   #awake = false
   #beatAt: Millis
   #driftAt: Millis
@@ -164,13 +137,8 @@ export class UpstreamState {
     this.#lookAt = Math.max(at, this.#beatAt + LOOK_MS)
   }
 
-  /** A first try arrived. */
-  fresh(): void {
-    this.#freshInBeat += 1
-  }
-
   get #piledUp(): boolean {
-    return this.healthyPeak > 0 && this.inFlight > Math.max(CROWDED_LEAST, CROWDED * this.healthyPeak)
+    return piledUp(this.load, this.flow.peak)
   }
 
   /** Takes another policy's numbers; what was learnt stays. */
@@ -188,8 +156,8 @@ export class UpstreamState {
   /** A call of class `stratum`, sent at `sentAt`, was answered after `latency`. */
   answered(stratum: number, latency: Millis, sentAt: Millis, at: Millis): void {
     this.#recent.add(0, ANSWERED, at)
-    this.#answersInBeat += 1
-    this.#heardAt = at
+    this.flow.answered()
+    this.#jam.heard(at)
     if (sentAt > this.#goodSentAt) {
       this.#goodSentAt = sentAt
       this.#failuresInRow = 0
@@ -203,14 +171,14 @@ export class UpstreamState {
   lost(sentAt: Millis, at: Millis): void {
     this.rate.loss(at, sentAt, (this.#recent.sum(0, ANSWERED, at) * 1000) / RECENT_MS)
     this.#recent.add(0, LOST, at)
-    this.#heardAt = at
+    this.#jam.heard(at)
     this.limit.loss(at, this.drift.healthyQ(0.5), sentAt)
   }
 
-  /** A call failed; `timeout` = the upstream was silent until somebody gave up. */
+  /** A call failed; `silent` = without any answer: a connection refused or cut, or a timeout. */
   failed(sentAt: Millis, at: Millis, silent: boolean): void {
     this.#recent.add(0, FAILED, at)
-    if (!silent) this.#heardAt = at
+    if (!silent) this.#jam.heard(at)
     // A connection refused at once says that nobody is there, not that there is too much to do.
     if (silent && at - sentAt > this.drift.healthyQ(0.5))
       this.limit.loss(at, this.drift.healthyQ(0.5), sentAt)
@@ -221,7 +189,12 @@ export class UpstreamState {
 
   /** Calls that the upstream works on, as far as anybody can tell. */
   get load(): number {
-    return this.inFlight - this.stuck
+    return Math.max(0, this.inFlight - this.stuck - this.strayed)
+  }
+
+  /** From which age a call without an answer is nobody's work any more: it no longer takes a place under the limit. */
+  get strayMs(): Millis {
+    return strayAfterMs(this.drift.healthyQ(0.99))
   }
 
   #shut(at: Millis): void {
@@ -245,7 +218,7 @@ export class UpstreamState {
 
   /** Calls per second at which held calls may go out. */
   outflowRate(): number {
-    const believed = Math.max(OUTFLOW_LEAST, OUTFLOW * Math.max(this.recentRate, this.healthyRate))
+    const believed = Math.max(OUTFLOW_LEAST, OUTFLOW * Math.max(this.flow.recent, this.flow.healthy))
     return Math.min(this.rate.rate, believed)
   }
 
@@ -263,24 +236,25 @@ export class UpstreamState {
     const elapsed = now - this.#beatAt
     this.#beatAt = now
     this.#lookAt = Infinity
-    this.#measureRates(elapsed)
+    this.#measureFlow(elapsed)
     const storm = this.storm.tick(now)
     const retries = this.storm.reading(now)
     this.retryShare = retries.retryShare
     this.retryingAgents = retries.retryingAgents
     if (now - this.#driftAt >= DRIFT_MS) this.#driftTick(now)
-    this.#lookForCrowd(now)
+    this.#lookForJam(now)
     this.#lookForOpening(now)
     this.limit.tick(now, this.load)
-    this.rate.tick(now, this.recentRate)
+    this.rate.tick(now, this.flow.recent)
     const answered = this.#recent.sum(0, ANSWERED, now)
     const lost = this.#recent.sum(0, LOST, now)
     this.#lossShare = lost === 0 ? 0 : lost / (answered + lost)
-    this.#awake = this.inFlight > 0 || this.held > 0 || this.condition !== 'healthy' || this.recentRate > 0.01
+    this.#awake =
+      this.inFlight > 0 || this.held > 0 || this.condition !== 'healthy' || this.flow.recent > 0.01
     const condition = conditionOf({
       gate: this.release.phase,
       drift: this.#drift,
-      crowded: this.#crowded,
+      crowded: this.#jam.crowded,
       failing: this.#failing,
       losing: lost >= LOSING_COUNT && this.#lossShare >= LOSING_SHARE,
       storm,
@@ -292,19 +266,15 @@ export class UpstreamState {
   /** A ramp well above the usual rate that nobody waits for holds nobody back; single calls still bump into its pace. */
   #lookForOpening(now: Millis): void {
     const rate = this.release.rate(now)
-    if (this.held > 0 || this.release.phase !== 'ramping' || rate < OUTFLOW * this.healthyRate)
+    if (this.held > 0 || this.release.phase !== 'ramping' || rate < OUTFLOW * this.flow.healthy)
       this.#waitedAt = now
     else if (now - this.#waitedAt >= UNCLAIMED_MS) this.release.open()
   }
 
-  #lookForCrowd(now: Millis): void {
-    const share = this.load <= 0 ? 0 : this.overdue / this.load
-    const silence = Math.max(SILENCE_MS, SILENCE_FACTOR * this.drift.healthyQ(0.99))
-    if (this.overdue >= SILENT_CALLS && share >= SILENT_SHARE && now - this.#heardAt >= silence)
-      this.#shut(now)
-    if (this.#piledUp && this.overdue >= CROWDED_LEAST && share >= OVERDUE_SHARE) this.#crowded = true
-    if (share > OVERDUE_CALM) this.#crowdedAt = now
-    else if (now - this.#crowdedAt >= CROWDED_CLEAR_MS) this.#crowded = false
+  #lookForJam(now: Millis): void {
+    const pile = { load: this.load, overdue: this.overdue, healthyPeak: this.flow.peak }
+    if (this.#jam.silent(pile, this.drift.healthyQ(0.99), now)) this.#shut(now)
+    this.#jam.look(pile, now)
   }
 
   get driftState(): 'healthy' | 'watch' | 'slow' | 'fast' {
@@ -324,25 +294,12 @@ export class UpstreamState {
     this.errorShare = reading.errorShare
   }
 
-  #measureRates(elapsed: Millis): void {
-    const rate = (this.#answersInBeat * 1000) / elapsed
-    this.#answersInBeat = 0
-    // Half-life about one second for the recent rate, about a minute for the healthy one.
-    this.recentRate += (rate - this.recentRate) * Math.min(1, elapsed / 1400)
-    this.freshRate += ((this.#freshInBeat * 1000) / elapsed - this.freshRate) * Math.min(1, elapsed / 5000)
-    this.#freshInBeat = 0
+  #measureFlow(elapsed: Millis): void {
+    const { inFlight } = this
+    const healthy = this.condition === 'healthy'
     const saturated = this.held > 0 && this.load >= this.limit.value - 1
-    this.capacity = saturated
-      ? this.recentRate
-      : Math.max(this.recentRate, this.capacity * (1 - Math.min(1, elapsed / CAPACITY_MS)))
-    if (this.condition !== 'healthy') return
-    this.healthyRate += (rate - this.healthyRate) * Math.min(1, elapsed / 60_000)
-    if (this.healthyRate < this.recentRate * 0.5) this.healthyRate = this.recentRate * 0.5
-    // What is piled up may be the jam itself: it is believed once it has lasted without being one.
-    if (!this.#piledUp) this.healthyPeak = Math.max(this.inFlight, this.healthyPeak * (1 - elapsed / 600_000))
-    else this.healthyPeak += (this.inFlight - this.healthyPeak) * Math.min(1, elapsed / 2000)
-    this.usualInFlight += (this.inFlight - this.usualInFlight) * Math.min(1, elapsed / 10_000)
-    this.release.healthyRate(this.healthyRate, this.drift.healthyQ(0.95))
+    this.flow.tick(elapsed, { inFlight, healthy, saturated, piledUp: this.#piledUp })
+    if (healthy) this.release.healthyRate(this.flow.healthy, this.drift.healthyQ(0.95))
   }
 
   /** The limit goes when it has not mattered for a while: nobody waits and it is far from reached. */
@@ -374,8 +331,8 @@ export class UpstreamState {
   }
 
   #startLimit(now: Millis): void {
-    const usual = Math.min(this.healthyPeak, HEADROOM * this.usualInFlight)
-    this.limit.start(this.healthyPeak, this.inFlight, now, usual, this.#samplesWanted())
+    const usual = Math.min(this.flow.peak, HEADROOM * this.flow.usual)
+    this.limit.start(this.flow.peak, this.inFlight, now, usual, this.#samplesWanted())
   }
 
   /** Answers that make a median good to about 13 %: the wider the healthy spread, the more. */

@@ -20,7 +20,7 @@ export const QUICK: StoryTimes = { healthyMs: 6_000, troubleMs: 8_000, afterMs: 
 /** 20 calls a second to each upstream, a quarter of them critical. */
 export const FLEET: FleetShape = { agents: 20, critical: 5, perSecond: 1, timeoutMs: 4_000 }
 
-/** Two thirds loaded while healthy; in trouble a fifth of the capacity is left, which still is all of critical. */
+/** Two thirds loaded while healthy; in trouble less than a third of the capacity is left, which still is more than critical asks for. */
 const IDP = { servers: 6, serviceMs: 200, sigma: 0.2 }
 const MODEL = { servers: 9, serviceMs: 300, sigma: 0.3 }
 
@@ -67,8 +67,8 @@ export async function play(
   onProgress: (progress: Progress) => void,
 ): Promise<ArmResult> {
   const upstreams = { idp: createSandbox({ seed: 1 }), model: createSandbox({ seed: 2 }) }
-  upstreams.idp.behave(script(IDP, times, { slow: 5 }))
-  upstreams.model.behave(script(MODEL, times, { slow: 2, slowEnd: 5 }))
+  upstreams.idp.behave(script(IDP, times, { slow: 3.5 }))
+  upstreams.model.behave(script(MODEL, times, { slow: 2, slowEnd: 3.5 }))
   await Promise.all([upstreams.idp.listen(), upstreams.model.listen()])
   const arm = await prepare(upstreams)
   const fleet = new Fleet(FLEET)

@@ -13,7 +13,7 @@ import { startProxy } from '../kit/proxy.ts'
 import { RawClient, type RawResponse } from '../kit/raw-client.ts'
 import { RawUpstream, type RawConnection } from '../kit/raw-upstream.ts'
 
-const CASES = 200
+const CASES = 150
 
 /** Few names, so that they repeat; each in several cases. */
 const name = fc.constantFrom(

@@ -154,7 +154,7 @@ export class Admission {
       ratePerSecond: this.#bearableRate(state),
       share: Math.max(
         SLOT_SHARE[call.priority],
-        1 - state.freshRate / Math.max(LEAST_RATE, this.#bearableRate(state)),
+        1 - state.flow.fresh / Math.max(LEAST_RATE, this.#bearableRate(state)),
       ),
       ceilingMs: family.adviceCeilingMs,
       precision: family.advice,
@@ -369,7 +369,7 @@ export class Admission {
     for (const index of state.policy.group) {
       const member = this.#upstreams[index]
       if (member === undefined || member === state || member.unwell) continue
-      if (member.inFlight < Math.max(2, member.healthyPeak * SPILL_FACTOR)) {
+      if (member.inFlight < Math.max(2, member.flow.peak * SPILL_FACTOR)) {
         call.upstream = index
         return member
       }
@@ -379,8 +379,8 @@ export class Admission {
 
   /** Calls per second that the upstream is believed to bear now. */
   #bearableRate(state: UpstreamState): number {
-    if (state.release.phase === 'shut') return Math.max(LEAST_RATE, state.healthyRate * 0.5)
-    const rate = Math.max(state.capacity, LEAST_RATE)
+    if (state.release.phase === 'shut') return Math.max(LEAST_RATE, state.flow.healthy * 0.5)
+    const rate = Math.max(state.flow.capacity, LEAST_RATE)
     return state.release.phase === 'ramping' ? Math.max(rate, state.release.rate(-Infinity)) : rate
   }
 

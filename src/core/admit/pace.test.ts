@@ -45,4 +45,12 @@ describe('Pace', () => {
       }),
     )
   })
+
+  it('makes those who ask wait for calls that went without asking, though for no more than a second', () => {
+    const pace = new Pace(seeded(1), 0)
+    for (let call = 0; call < 5; call++) pace.spend(0, 10)
+    expect(pace.take(400, 10)).toBe(false)
+    for (let call = 0; call < 500; call++) pace.spend(0, 10)
+    expect(pace.take(1060, 10)).toBe(true)
+  })
 })

@@ -279,4 +279,25 @@ describe('Release', () => {
       ),
     )
   })
+
+  it('finds an upstream that answers after half a minute only, as it waits for each probe twice as long', () => {
+    const release = down()
+    let passes = 0
+    let call = 0
+    const answers: { call: number; at: number }[] = []
+    for (let at = 0; at < 300_000 && release.phase === 'shut'; at += 50) {
+      for (const answer of answers.filter((due) => due.at === at)) {
+        release.probeEnded(answer.call, true, at, 30_000)
+        passes += 1
+      }
+      if (!release.mayProbe(at, true)) continue
+      release.probeSent(++call, at)
+      answers.push({ call, at: at + 30_000 })
+    }
+    expect(release.phase).toBe('ramping')
+    expect(passes).toBeLessThan(20)
+    expect(release.probeMs).toBe(30_000)
+    release.open()
+    expect(release.probeMs).toBe(0)
+  })
 })

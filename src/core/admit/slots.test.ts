@@ -41,6 +41,16 @@ describe('Slots', () => {
     expect(Math.max(...perBin.values())).toBeLessThanOrEqual(6)
   })
 
+  it('knows who comes because it was asked to: not before its time, not long after, and not a stranger', () => {
+    const slots = new Slots(policy)
+    const slotAt = slots.reserve(1, 0, request({ earliest: 10_000 }))
+    const asked = [slotAt - 600, slotAt - 400, slotAt + 1000, slotAt + 10_000].map((at) =>
+      slots.invited(1, at),
+    )
+    expect(asked).toEqual([false, true, true, false])
+    expect(slots.invited(2, slotAt)).toBe(false)
+  })
+
   it('gives a caller that comes early the same slot again, and a later one when the upstream asks for later', () => {
     const slots = new Slots(policy)
     const slotAt = slots.reserve(7, 0, request({ earliest: 3000 }))

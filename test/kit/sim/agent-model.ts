@@ -8,6 +8,9 @@ import type { Random } from '../../../src/core/random.ts'
 import type { Answer, Handle } from './weir-model.ts'
 import type { World } from './world.ts'
 
+/** Virtual time, or a real clock of the same shape. */
+export type Clock = Pick<World, 'now' | 'at' | 'after'>
+
 export interface Population {
   readonly name: string
   readonly agents: number
@@ -40,7 +43,7 @@ export type Submit = (arrival: Omit<Arrival, 'at' | 'call'>, answer: (answer: An
 const RETRIED = new Set([408, 409, 429, 500, 502, 503, 504, 529])
 
 export function startAgents(
-  world: World,
+  world: Clock,
   population: Population,
   family: Family,
   submit: Submit,
@@ -67,7 +70,7 @@ export function startAgents(
 }
 
 function attempt(
-  world: World,
+  world: Clock,
   call: LogicalCall,
   family: Family,
   submit: Submit,

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { FlowRates } from './flow-rates.ts'
+
+const WELL = { inFlight: 10, healthy: true, saturated: false, piledUp: false }
+
+function seconds(flow: FlowRates, count: number, perBeat: number, seen = WELL): void {
+  for (let beat = 0; beat < 4 * count; beat++) {
+    for (let call = 0; call < perBeat; call++) {
+      flow.answered()
+      flow.firstTry()
+    }
+    flow.tick(250, seen)
+  }
+}
+
+describe('FlowRates', () => {
+  it('learns from an idle minute that nothing flows, and remembers what did while it was well', () => {
+    const flow = new FlowRates()
+    seconds(flow, 120, 10)
+    expect(flow.recent).toBeCloseTo(40, 0)
+    seconds(flow, 60, 0, { ...WELL, healthy: false, inFlight: 0 })
+    expect(flow.recent).toBeLessThan(0.1)
+    expect(flow.healthy).toBeGreaterThan(30)
+    expect({ peak: flow.peak, usual: Math.round(flow.usual) }).toEqual({ peak: 10, usual: 10 })
+  })
+
+  it('takes no burst of one instant for the usual', () => {
+    const flow = new FlowRates()
+    seconds(flow, 60, 10)
+    seconds(flow, 0.25, 10, { ...WELL, inFlight: 1000, piledUp: true })
+    expect(flow.usual).toBeLessThan(40)
+    expect(flow.peak).toBeLessThan(150)
+  })
+
+  it('knows what is borne from what is answered while calls wait', () => {
+    const flow = new FlowRates()
+    seconds(flow, 60, 20)
+    seconds(flow, 10, 5, { ...WELL, healthy: false, saturated: true })
+    expect(flow.capacity).toBeCloseTo(20, 0)
+  })
+})
