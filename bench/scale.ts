@@ -61,6 +61,8 @@ function worth(scenario: Scenario, played: Run, direct: Run): Record<string, num
   const { attemptsPerCall, onTimeRatio } = score(scenario, played, direct)
   const served = played.calls.filter((call) => call.ok).length
   const arrivals = played.upstreams[0]?.arrivals.length ?? 0
-  const late = played.calls.filter((call) => !call.ok || call.endedAt - call.bornAt > call.population.deadlineMs)
+  const late = played.calls.filter(
+    (call) => !call.ok || call.endedAt - call.bornAt > call.population.deadlineMs,
+  )
   return { attemptsPerCall, onTimeRatio, wastedCalls: arrivals - served, lostOnTime: late.length }
 }

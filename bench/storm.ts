@@ -31,6 +31,7 @@ const POLICY = `version: 1
 upstreams:
   '*':
     drift: { warmUp: 5s }
+    slots: { max: 22s }
     release: { probeEvery: 500ms, probeMax: 1s, passes: 2, start: 30%, growth: 1.5, window: 250ms }
 rules:
   - name: hold
@@ -38,7 +39,7 @@ rules:
     when: { upstream: [drifting, storming, degraded, down, recovering] }
     then: { do: hold }
 `
-/** Trouble and all that follows from it, deadlines too, at this part of their length. */
+/** Trouble and all that follows from it, deadlines too, at this part of their length; so is the latest slot. */
 const COMPRESSION = 0.4
 const HEALTHY_MS = 12_000
 const AFTER_MS = 16_000
@@ -47,13 +48,14 @@ const TICK_MS = 100
 export async function run(options: { smoke: boolean }): Promise<Record<string, unknown>> {
   buildWeir()
   const figures: Record<string, Record<string, Score>> = {}
-  const only = (process.env['STORM_ONLY'] ?? '').split(',').filter((name) => name !== '')
+  const only = named('STORM_ONLY')
+  const arms = named('STORM_ARMS')
   const wanted = SCENARIOS.filter(({ name }) => (only.length === 0 ? true : only.includes(name)))
   for (const full of options.smoke ? wanted.slice(0, 1) : wanted) {
     const scenario = compressed(full, options.smoke ? 0.25 : 1)
     const runs: Partial<Record<Arm, Run>> = {}
     const scores: Record<string, Score> = {}
-    for (const arm of ARMS) {
+    for (const arm of ARMS.filter((name) => arms.length === 0 || arms.includes(name))) {
       const played = await playArm(scenario, arm)
       if (played === undefined) continue
       runs[arm] = played
@@ -62,6 +64,11 @@ export async function run(options: { smoke: boolean }): Promise<Record<string, u
     figures[full.name] = scores
   }
   return figures
+}
+
+/** A list in the environment narrows a run by hand; absent = all. */
+function named(variable: string): string[] {
+  return (process.env[variable] ?? '').split(',').filter((name) => name !== '')
 }
 
 /** Trouble begins when the healthy reference is warm; `part` shortens everything for a smoke run. */

@@ -9,7 +9,6 @@ upstreams:
     drift: { warmUp: 4s, warmUpSamples: 40, clear: 5s }
     hold: { max: 4s }
     slots: { max: 20s }
-    release: { probeEvery: 500ms, probeMax: 1s, passes: 2, start: 30%, growth: 1.5, window: 250ms }
 rules:
   - name: as-much-as-the-upstream-can-bear
     mode: enforce

@@ -56,12 +56,12 @@ describe('compilePolicy', () => {
       hold: { maxMs: 30_000, maxCalls: 1024, maxPerAgent: 256, maxBytes: 268_435_456 },
       slots: { maxMs: 55_000, graceMs: 2000 },
       release: {
-        probeEveryMs: 1000,
-        probeMaxMs: 15_000,
-        probePasses: 3,
-        start: 0.1,
+        probeEveryMs: 500,
+        probeMaxMs: 1000,
+        probePasses: 2,
+        start: 0.3,
         growth: 1.5,
-        windowMs: 2000,
+        windowMs: 250,
       },
       group: [1],
     })

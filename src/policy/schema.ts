@@ -125,14 +125,14 @@ const slots = z.strictObject({
 const release = z.strictObject({
   probeEvery: setting(
     duration('100ms', '60s'),
-    '1s',
+    '500ms',
     'Wait before the first probe; it grows with each that fails.',
   ),
-  probeMax: setting(duration('100ms', '10m'), '15s', 'Longest wait between probes.'),
-  passes: setting(whole(1, 100), 3, 'Probes in a row that must succeed before work is let go.'),
-  start: setting(share(0.01, 1), 0.1, 'Share of the healthy rate at which the ramp begins.'),
+  probeMax: setting(duration('100ms', '10m'), '1s', 'Longest wait between probes.'),
+  passes: setting(whole(1, 100), 2, 'Probes in a row that must succeed before work is let go.'),
+  start: setting(share(0.01, 1), 0.3, 'Share of the healthy rate at which the ramp begins.'),
   growth: setting(amount(1.05, 10), 1.5, 'What each clean window multiplies the rate by.'),
-  window: setting(duration('100ms', '5m'), '2s', 'Length of a window of the ramp.'),
+  window: setting(duration('100ms', '5m'), '250ms', 'Length of a window of the ramp.'),
 })
 
 export const tuningSections = { drift, storm, limit, retryBudget, hold, slots, release } as const
