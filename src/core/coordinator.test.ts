@@ -81,6 +81,21 @@ describe('an upstream that says "too much"', () => {
     expect(driver.upstream().condition).toBe('healthy')
   })
 
+  it('is not asked again with a credential before the time that it named, however well it is otherwise', () => {
+    const driver = new Driver(HOLD_POLICY.replace(/ +when: .*\n/, ''))
+    driver.arrive({ credential: 5, fingerprint: 77 })
+    driver.head(driver.last, 429, 1500)
+    driver.answer(driver.last, 429, 1)
+    driver.advance(1000)
+    expect(driver.arrive({ credential: 5, fingerprint: 77 })).toMatchObject({ do: 'hold', reason: 'quota' })
+    const { last } = driver
+    expect(driver.arrive({ credential: 6, fingerprint: 78 }).do).toBe('pass')
+    driver.advance(480)
+    expect(driver.released).toEqual([])
+    driver.advance(100)
+    expect(driver.released).toEqual([last])
+  })
+
   it('has its own Retry-After replaced by slots that differ from caller to caller, and are never earlier', () => {
     const driver = degraded(HOLD_POLICY)
     const slots = Array.from({ length: 5 }, (_, index) => {

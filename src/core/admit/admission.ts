@@ -213,7 +213,10 @@ export class Admission {
       return this.refuse(call, state, obstacle.reason, at, wait === Infinity ? 0 : at + wait)
     }
     call.gatesTaken = true
-    const verdict = steer && state.unwell ? this.#steer(slot, call, state, at, again) : undefined
+    const verdict =
+      steer && (state.unwell || this.#quota.blockedUntil(call.credential, at) > at)
+        ? this.#steer(slot, call, state, at, again)
+        : undefined
     if (verdict === undefined)
       return this.#pass(call, state, steer && call.promised ? 'slot-kept' : 'healthy', at)
     if (verdict.do !== 'pass') {
