@@ -6,7 +6,5 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['test/e2e/**', '**/node_modules/**'],
     testTimeout: 20_000,
-    // Real sockets on a shared machine: one more try in CI, where a second failure is a failure.
-    retry: process.env['CI'] === undefined ? 0 : 1,
   },
 })
