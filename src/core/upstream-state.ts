@@ -48,7 +48,7 @@ const LOOK_MS = 50
 const OUTFLOW = 1.3
 const OUTFLOW_LEAST = 5
 /** The limit starts a little above the usual concurrency. */
-const HEADROOM = 1.25
+const HEADROOM = 1.2
 const NORMAL_Q90 = 1.2816
 const MEDIAN_ERROR = 0.13
 
@@ -244,7 +244,7 @@ export class UpstreamState {
     if (now - this.#driftAt >= DRIFT_MS) this.#driftTick(now)
     this.#lookForJam(now)
     this.#lookForOpening(now)
-    this.limit.tick(now, this.load)
+    this.limit.tick(now, this.load, this.queue.sizeOf('critical'))
     this.rate.tick(now, this.flow.recent)
     const answered = this.#recent.sum(0, ANSWERED, now)
     const lost = this.#recent.sum(0, LOST, now)

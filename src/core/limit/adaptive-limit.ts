@@ -30,6 +30,8 @@ const HEADROOM = 0.5
 const CUT = 0.7
 /** A cut of a queue shortens the latency by as much; this part of it is proof enough, given the noise. */
 const HELPED = 0.4
+/** A critical call or two may wait for the next answers; so many, as a part of the limit, wait for a higher limit. */
+const STARVED = 0.5
 const STEP_MS = 500
 /** Refusals come back within a millisecond: without this a burst of them would cut again and again. */
 const CUT_EVERY_MS = 250
@@ -56,6 +58,8 @@ export class AdaptiveLimit {
   #samples = 0
   #wanted = SAMPLES
   #floor = 1
+  /** When critical calls last waited for nothing but the next answers. */
+  #servedAt: Millis = 0
   #floorAt: Millis = -Infinity
   /** Cuts under judgement: limit and factor before the last of them, and before the one before; limit 0 = none. */
   #last = { limit: 0, factor: 0 }
@@ -117,9 +121,14 @@ export class AdaptiveLimit {
     this.#samples += 1
   }
 
-  /** The latency part: looks whether enough answers are in for the next step. To be called a few times a second. */
-  tick(now: Millis, inFlight: number): void {
+  /**
+   * The latency part: looks whether enough answers are in for the next step. To be called a few times a second.
+   * `critical` calls wait for a place: a cut is a trial, and they are not to pay for it.
+   */
+  tick(now: Millis, inFlight: number, critical = 0): void {
     if (!this.running) return
+    if (critical < Math.max(2, STARVED * this.#limit)) this.#servedAt = now
+    if (this.#last.limit > 0 && now - this.#servedAt >= STEP_MS) return this.#takeBack(this.#last.factor, now)
     if (this.#freshFrom === Infinity && inFlight <= this.value) this.#freshFrom = now
     if (now - this.#changedAt < STEP_MS) return
     // A small limit with slow calls would never see ten answers again.
@@ -144,15 +153,24 @@ export class AdaptiveLimit {
 
   /** Whether the last two cuts were worth it; if not they are taken back. */
   #helped(factor: number, now: Millis): boolean {
-    const before = this.#older.limit > 0 ? this.#older : this.#last
+    const before = this.#before
     const cut = this.#limit / before.limit
     if (factor <= before.factor * (1 - HELPED * (1 - cut))) return true
+    this.#takeBack(factor, now)
+    return false
+  }
+
+  /** What was in force before the cuts under judgement. */
+  get #before(): { limit: number; factor: number } {
+    return this.#older.limit > 0 ? this.#older : this.#last
+  }
+
+  #takeBack(factor: number, now: Millis): void {
     this.#floor = Math.max(1, factor)
     this.#floorAt = now
-    this.#limit = this.#bounded(before.limit)
+    this.#limit = this.#bounded(this.#before.limit)
     this.#judged()
     this.#changed(now)
-    return false
   }
 
   #cut(factor: number, now: Millis): void {

@@ -24,6 +24,12 @@ describe('FlowRates', () => {
     expect({ peak: flow.peak, usual: Math.round(flow.usual) }).toEqual({ peak: 10, usual: 10 })
   })
 
+  it('knows the usual number in flight from the first seconds on', () => {
+    const flow = new FlowRates()
+    seconds(flow, 3, 10)
+    expect(flow.usual).toBeCloseTo(10)
+  })
+
   it('takes no burst of one instant for the usual', () => {
     const flow = new FlowRates()
     seconds(flow, 60, 10)

@@ -28,11 +28,16 @@ export class FlowRates {
   capacity = 0
   /** First tries per second, smoothed. */
   fresh = 0
-  /** In flight while healthy: the most, fading slowly, and the usual number. */
+  /** In flight while healthy: the most, fading slowly. */
   peak = 0
-  usual = 0
+  readonly #usual = new UnbiasedMean()
   #answers = 0
   #firsts = 0
+
+  /** In flight while healthy: the usual number. */
+  get usual(): number {
+    return this.#usual.value
+  }
 
   answered(): void {
     this.#answers += 1
@@ -57,7 +62,26 @@ export class FlowRates {
     if (this.healthy < this.recent * 0.5) this.healthy = this.recent * 0.5
     if (piledUp) this.peak += (inFlight - this.peak) * part(elapsed, PILE_MS)
     else this.peak = Math.max(inFlight, this.peak * (1 - part(elapsed, PEAK_MS)))
-    this.usual += (inFlight - this.usual) * part(elapsed, USUAL_MS)
+    this.#usual.add(inFlight, part(elapsed, USUAL_MS))
+  }
+}
+
+/**
+ * An exponential mean that is right from its first value on. One that starts at nothing is too low by the weight that
+ * it has not given out yet (the bias correction of Adam, Kingma and Ba 2015): a limit taken from the first ten seconds
+ * of an upstream would be a third too small.
+ */
+class UnbiasedMean {
+  #sum = 0
+  #weight = 0
+
+  get value(): number {
+    return this.#weight === 0 ? 0 : this.#sum / this.#weight
+  }
+
+  add(value: number, share: number): void {
+    this.#sum += (value - this.#sum) * share
+    this.#weight += (1 - this.#weight) * share
   }
 }
 
