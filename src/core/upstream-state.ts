@@ -5,7 +5,7 @@ import { Release } from './admit/release.ts'
 import { Slots } from './admit/slots.ts'
 import { conditionOf, isUnwell } from './detect/condition.ts'
 import { DriftDetector } from './detect/drift.ts'
-import { Jam, piledUp, strayAfterMs } from './detect/jam.ts'
+import { Jam, piledUp, type Pile, strayAfterMs } from './detect/jam.ts'
 import { StormDetector } from './detect/storm.ts'
 import { AdaptiveLimit } from './limit/adaptive-limit.ts'
 import { RateFinder } from './limit/rate-finder.ts'
@@ -137,6 +137,10 @@ export class UpstreamState {
     this.#lookAt = Math.max(at, this.#beatAt + LOOK_MS)
   }
 
+  get #pile(): Pile {
+    return { load: this.load, overdue: this.overdue, healthyPeak: this.flow.peak }
+  }
+
   get #piledUp(): boolean {
     return piledUp(this.load, this.flow.peak)
   }
@@ -242,7 +246,7 @@ export class UpstreamState {
     this.retryShare = retries.retryShare
     this.retryingAgents = retries.retryingAgents
     if (now - this.#driftAt >= DRIFT_MS) this.#driftTick(now)
-    this.#lookForJam(now)
+    this.#lookForJam(now, elapsed)
     this.#lookForOpening(now)
     this.limit.tick(now, this.load, this.queue.sizeOf('critical'))
     this.rate.tick(now, this.flow.recent)
@@ -271,10 +275,10 @@ export class UpstreamState {
     else if (now - this.#waitedAt >= UNCLAIMED_MS) this.release.open()
   }
 
-  #lookForJam(now: Millis): void {
-    const pile = { load: this.load, overdue: this.overdue, healthyPeak: this.flow.peak }
+  #lookForJam(now: Millis, elapsed: Millis): void {
+    const pile = this.#pile
     if (this.#jam.silent(pile, this.drift.healthyQ(0.99), now)) this.#shut(now)
-    this.#jam.look(pile, now)
+    this.#jam.look(pile, now, this.condition === 'healthy' ? elapsed : 0)
   }
 
   get driftState(): 'healthy' | 'watch' | 'slow' | 'fast' {
@@ -298,7 +302,7 @@ export class UpstreamState {
     const { inFlight } = this
     const healthy = this.condition === 'healthy'
     const saturated = this.held > 0 && this.load >= this.limit.value - 1
-    this.flow.tick(elapsed, { inFlight, healthy, saturated, piledUp: this.#piledUp })
+    this.flow.tick(elapsed, { inFlight, healthy, saturated, doubtful: this.#jam.doubts(this.#pile) })
     if (healthy) this.release.healthyRate(this.flow.healthy, this.drift.healthyQ(0.95))
   }
 

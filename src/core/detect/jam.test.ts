@@ -25,6 +25,17 @@ describe('Jam', () => {
     expect(jam.crowded).toBe(false)
   })
 
+  it('doubts a growing number in flight of which clearly more are overdue than usually, whatever is usual', () => {
+    const calm = { load: 20, overdue: 6, healthyPeak: 20 }
+    const growing = { load: 22, overdue: 9, healthyPeak: 20 }
+    const jam = new Jam()
+    expect(jam.doubts(growing)).toBe(true)
+    for (let at = 250; at <= 60_000; at += 250) jam.look(calm, at, 250)
+    expect(jam.doubts(growing)).toBe(false)
+    expect(jam.doubts({ ...growing, overdue: 12 })).toBe(true)
+    expect(jam.doubts({ ...growing, load: 26 })).toBe(true)
+  })
+
   it('calls it silence only after much longer than the slowest, with calls enough and nearly all overdue', () => {
     const jam = new Jam()
     jam.heard(1000)

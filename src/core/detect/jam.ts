@@ -15,6 +15,7 @@ const CROWDED_LEAST = 4
 const OVERDUE_SHARE = 0.3
 const OVERDUE_CALM = 0.2
 const CLEAR_MS = 2000
+const USUAL_MS = 10_000
 
 const SILENCE_MS = 2000
 const SILENCE_FACTOR = 3
@@ -36,9 +37,19 @@ export class Jam {
   #crowded = false
   #restlessAt: Millis = -Infinity
   #heardAt: Millis = -Infinity
+  #usualShare = 0
 
   get crowded(): boolean {
     return this.#crowded
+  }
+
+  /**
+   * May be a jam in the making: more in flight than ever, or clearly more of them overdue than usually. What is in
+   * flight is mostly what takes long: of a heavy tail a third is overdue on the calmest day.
+   */
+  doubts(pile: Pile): boolean {
+    if (piledUp(pile.load, pile.healthyPeak)) return true
+    return pile.overdue >= CROWDED_LEAST && overdueShare(pile) > this.#usualShare + OVERDUE_CALM
   }
 
   /** The upstream gave a sign of life. */
@@ -46,8 +57,10 @@ export class Jam {
     this.#heardAt = at
   }
 
-  look(pile: Pile, now: Millis): void {
+  /** @param wellMs how long the upstream was well since the last look: so much is learnt from this one */
+  look(pile: Pile, now: Millis, wellMs: Millis = 0): void {
     const share = overdueShare(pile)
+    this.#usualShare += (share - this.#usualShare) * Math.min(1, wellMs / USUAL_MS)
     const many = pile.overdue >= CROWDED_LEAST && share >= OVERDUE_SHARE
     if (many && piledUp(pile.load, pile.healthyPeak)) this.#crowded = true
     if (share > OVERDUE_CALM) this.#restlessAt = now

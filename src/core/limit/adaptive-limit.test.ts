@@ -31,6 +31,17 @@ function play(
   return values
 }
 
+/** A limit cut from 20 to 14 on trial, while so many critical calls wait for more than half a second. */
+function afterCut(critical: number): AdaptiveLimit {
+  const limit = started(20)
+  limit.tick(1, 20)
+  for (let call = 0; call < 20; call++) limit.answered(4, 100)
+  limit.tick(600, 20)
+  expect(limit.value).toBe(14)
+  for (let at = 850; at <= 1350; at += 250) limit.tick(at, 14, critical)
+  return limit
+}
+
 describe('AdaptiveLimit', () => {
   it('is infinite until started and after it is stopped', () => {
     const limit = new AdaptiveLimit(policy, 0)
@@ -192,16 +203,7 @@ describe('AdaptiveLimit', () => {
   })
 
   it('takes a cut back at once when critical calls pay for it, and keeps it when they do not', () => {
-    const cut = (critical: number): AdaptiveLimit => {
-      const limit = started(20)
-      limit.tick(1, 20)
-      for (let call = 0; call < 20; call++) limit.answered(4, 100)
-      limit.tick(600, 20)
-      expect(limit.value).toBe(14)
-      for (let at = 850; at <= 1350; at += 250) limit.tick(at, 14, critical)
-      return limit
-    }
-    expect(cut(8).value).toBe(20)
-    expect(cut(2).value).toBe(14)
+    expect(afterCut(8).value).toBe(20)
+    expect(afterCut(2).value).toBe(14)
   })
 })

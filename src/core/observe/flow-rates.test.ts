@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { FlowRates } from './flow-rates.ts'
 
-const WELL = { inFlight: 10, healthy: true, saturated: false, piledUp: false }
+const WELL = { inFlight: 10, healthy: true, saturated: false, doubtful: false }
 
 function seconds(flow: FlowRates, count: number, perBeat: number, seen = WELL): void {
   for (let beat = 0; beat < 4 * count; beat++) {
@@ -33,9 +33,18 @@ describe('FlowRates', () => {
   it('takes no burst of one instant for the usual', () => {
     const flow = new FlowRates()
     seconds(flow, 60, 10)
-    seconds(flow, 0.25, 10, { ...WELL, inFlight: 1000, piledUp: true })
+    seconds(flow, 0.25, 10, { ...WELL, inFlight: 1000, doubtful: true })
     expect(flow.usual).toBeLessThan(40)
     expect(flow.peak).toBeLessThan(150)
+  })
+
+  it('does not take a jam that builds up slowly for the new peak', () => {
+    const flow = new FlowRates()
+    seconds(flow, 60, 10)
+    for (let inFlight = 11; inFlight <= 20; inFlight++) {
+      flow.tick(250, { ...WELL, inFlight, doubtful: true })
+    }
+    expect(flow.peak).toBeLessThan(20 / 1.25)
   })
 
   it('knows what is borne from what is answered while calls wait', () => {

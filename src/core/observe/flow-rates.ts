@@ -9,7 +9,10 @@ const HEALTHY_MS = 60_000
 /** What was borne is believed for about a minute without being tried again. */
 const CAPACITY_MS = 60_000
 const PEAK_MS = 600_000
-/** A pile may be the jam itself: it becomes the new peak only as it lasts without being one. */
+/**
+ * A pile may be the jam itself: it becomes the new peak only as it lasts without being one. A jam that builds up slowly
+ * would otherwise raise the peak as it grows, and never stand out from it.
+ */
 const PILE_MS = 2000
 
 export interface FlowSeen {
@@ -17,7 +20,8 @@ export interface FlowSeen {
   readonly healthy: boolean
   /** Calls wait while all places are taken: what is answered is all that can be. */
   readonly saturated: boolean
-  readonly piledUp: boolean
+  /** More in flight than ever, or many of them overdue: what is there may be a jam, not what the upstream bears. */
+  readonly doubtful: boolean
 }
 
 export class FlowRates {
@@ -48,7 +52,7 @@ export class FlowRates {
   }
 
   /** Takes in what came in the last `elapsed` ms. */
-  tick(elapsed: Millis, { inFlight, healthy, saturated, piledUp }: FlowSeen): void {
+  tick(elapsed: Millis, { inFlight, healthy, saturated, doubtful }: FlowSeen): void {
     const answers = (this.#answers * 1000) / elapsed
     const firsts = (this.#firsts * 1000) / elapsed
     this.#answers = 0
@@ -60,7 +64,7 @@ export class FlowRates {
     if (!healthy) return
     this.healthy += (answers - this.healthy) * part(elapsed, HEALTHY_MS)
     if (this.healthy < this.recent * 0.5) this.healthy = this.recent * 0.5
-    if (piledUp) this.peak += (inFlight - this.peak) * part(elapsed, PILE_MS)
+    if (doubtful) this.peak += (inFlight - this.peak) * part(elapsed, PILE_MS)
     else this.peak = Math.max(inFlight, this.peak * (1 - part(elapsed, PEAK_MS)))
     this.#usual.add(inFlight, part(elapsed, USUAL_MS))
   }
