@@ -36,6 +36,21 @@ describe('an upstream that says "too much"', () => {
     expect(driver.released.slice(before)).toContain(slots.held)
   })
 
+  it('lets calls of a class that it does not know yet take turns with the others', () => {
+    const driver = degraded(HOLD_POLICY)
+    fillUntilHeld(driver)
+    const known = new Map<number, boolean>()
+    for (let call = 0; call < 40; call++) {
+      const isKnown = call % 2 === 0
+      driver.arrive(isKnown ? { agent: 'known' } : { agent: 'new', route: '/v1/other', path: '/v1/other' })
+      expect(driver.lastVerdict.do).toBe('hold')
+      known.set(driver.last, isKnown)
+    }
+    for (let call = 0; call < 120; call++) driver.answer(driver.anyInFlight(0), 200, 20)
+    const order = driver.released.flatMap((call) => known.get(call) ?? [])
+    expect(order.slice(0, 20).filter((isKnown) => isKnown)).toHaveLength(10)
+  })
+
   it('ends a hold before the deadline of its client, with a slot of its own', () => {
     const driver = degraded(HOLD_POLICY)
     fillUntilHeld(driver)

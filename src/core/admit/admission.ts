@@ -318,7 +318,7 @@ export class Admission {
       agentSlot: call.agentSlot,
       priority: call.priority,
       until,
-      cost: state.drift.healthyQ(0.5, call.stratum),
+      cost: usualMs(state, call.stratum),
       bytes: call.requestBytes,
     }
     const offered = state.queue.offer(offer, at)
@@ -414,4 +414,12 @@ const REASON_OF: Partial<Record<Condition, Reason>> = { drifting: 'drift', storm
 /** Why an upstream that is not well makes a call wait. */
 function reasonOf(state: UpstreamState): Reason {
   return REASON_OF[state.condition] ?? 'saturated'
+}
+
+/**
+ * What a call of this class takes of the upstream: its healthy median. A class not yet known takes what calls take
+ * there at large; it must not seem free, or it goes before all others.
+ */
+function usualMs(state: UpstreamState, stratum: number): Millis {
+  return state.drift.healthyQ(0.5, stratum) || state.drift.healthyQ(0.5)
 }
