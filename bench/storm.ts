@@ -12,6 +12,7 @@ import { familyOf } from '../src/core/families.ts'
 import type { Millis } from '../src/core/model.ts'
 import { seeded } from '../src/core/random.ts'
 import { createSandbox, type Sandbox } from '../src/demo/sandbox.ts'
+import { holdPolicy } from '../test/kit/policy.ts'
 import { startAgents, type LogicalCall, type Submit } from '../test/kit/sim/agent-model.ts'
 import type { Run, Scenario } from '../test/kit/sim/scenario.ts'
 import { score, type Score } from '../test/kit/sim/score.ts'
@@ -27,18 +28,10 @@ import { buildWeir, startWeir } from './targets/all.ts'
 const ARMS = ['direct', 'breaker', 'haproxy', 'weir'] as const
 type Arm = (typeof ARMS)[number]
 
-const POLICY = `version: 1
-upstreams:
-  '*':
-    drift: { warmUp: 5s }
-    slots: { max: 22s }
-    release: { probeEvery: 500ms, probeMax: 1s, passes: 2, start: 30%, growth: 1.5, window: 250ms }
-rules:
-  - name: hold
-    mode: enforce
-    when: { upstream: [drifting, storming, degraded, down, recovering] }
-    then: { do: hold }
-`
+const POLICY = holdPolicy(`{
+  drift: { warmUp: 5s },
+  slots: { max: 22s },
+  release: { probeEvery: 500ms, probeMax: 1s, passes: 2, start: 30%, growth: 1.5, window: 250ms } }`)
 /** Trouble and all that follows from it, deadlines too, at this part of their length; so is the latest slot. */
 const COMPRESSION = 0.4
 const HEALTHY_MS = 12_000

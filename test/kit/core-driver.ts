@@ -3,16 +3,9 @@ import { deepStrictEqual } from 'node:assert'
 import { createCoordinator, type Coordinator } from '../../src/core/coordinator.ts'
 import type { Arrival, Directive, Millis, SettlementKind, Verdict } from '../../src/core/model.ts'
 import type { UpstreamReading } from '../../src/core/reading.ts'
-import { policyOf } from './policy.ts'
+import { holdPolicy, policyOf } from './policy.ts'
 
-export const HOLD_POLICY = `version: 1
-upstreams: { '*': { drift: { warmUp: 2s, warmUpSamples: 100 } } }
-rules:
-  - name: hold
-    mode: enforce
-    when: { upstream: [drifting, storming, degraded, down, recovering] }
-    then: { do: hold }
-`
+export const HOLD_POLICY = holdPolicy('{ drift: { warmUp: 2s, warmUpSamples: 100 } }')
 
 export function arrivalOf(facts: Partial<Arrival>): Arrival {
   return {

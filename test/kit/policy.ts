@@ -17,6 +17,18 @@ export function policyOf(text: string, upstreams: readonly string[] = ['api'], n
   return compiled.policy
 }
 
+/** The text of a policy that holds whenever an upstream is not well. @param tuning flow mapping for all upstreams */
+export function holdPolicy(tuning = '{}'): string {
+  return `version: 1
+upstreams: { '*': ${tuning} }
+rules:
+  - name: hold
+    mode: enforce
+    when: { upstream: [drifting, storming, degraded, down, recovering] }
+    then: { do: hold }
+`
+}
+
 /** A policy that the package ships, for these upstreams. */
 export function shippedPolicy(name: string, upstreams: readonly string[]): Policy {
   return policyOf(readFileSync(join(POLICIES, `${name}.yaml`), 'utf8'), upstreams, name)

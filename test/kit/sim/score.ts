@@ -11,6 +11,7 @@ export interface Score {
   readonly attemptsPerCall: number
   /** Answered within their deadline, over what the oracle serves in time. */
   readonly onTimeRatio: number
+  /** NaN where no call is critical; so are the next two. */
   readonly criticalOnTimeRatio: number
   /** p99 of critical calls since the trouble began over their p99 before it; the second is the oracle's own. */
   readonly criticalP99Ratio: number
@@ -44,7 +45,8 @@ export function score(scenario: Scenario, run: Run, direct: Run = run): Score {
   return {
     attemptsPerCall: arrivals.length / Math.max(1, since.length),
     onTimeRatio: since.filter(onTime).length / Math.max(1, served.all),
-    criticalOnTimeRatio: critical.filter(onTime).length / Math.max(1, served.critical),
+    criticalOnTimeRatio:
+      critical.length === 0 ? Number.NaN : critical.filter(onTime).length / Math.max(1, served.critical),
     criticalP99Ratio: quantile(latencies(critical), 0.99) / healthyP99,
     criticalP99Bound: Math.max(1, quantile(served.criticalLatencies, 0.99) / healthyP99),
     recoverSeconds: recovery(since, trouble.until, scenario.durationMs),
