@@ -7,29 +7,26 @@
  */
 import type { HistogramReading } from '../core/reading.ts'
 import type { MetricRow } from './metric-names.ts'
+import type { MetricPage } from './metric-page.ts'
 
 export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
-export class Exposition {
+export class Exposition implements MetricPage {
   readonly #lines: string[] = []
 
-  /** Begins a family; its series must follow before the next family begins. */
   family(row: MetricRow): this {
     this.#lines.push(`# HELP ${row.name} ${escapeHelp(row.help)}`, `# TYPE ${row.name} ${row.type}`)
     return this
   }
 
-  /** One value; label values in the order of the row's labels. */
   value(row: MetricRow, labelValues: readonly string[], value: number): void {
     this.#lines.push(`${row.name}${labelSet(row.labels, labelValues)} ${numeral(value)}`)
   }
 
-  /** A family of one series without labels. */
   single(row: MetricRow, value: number): void {
     this.family(row).value(row, [], value)
   }
 
-  /** Readings are in ms; the format wants seconds. */
   histogram(row: MetricRow, labelValues: readonly string[], reading: HistogramReading): void {
     const names = [...row.labels, 'le']
     let total = 0

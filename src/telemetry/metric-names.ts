@@ -181,9 +181,93 @@ export const METRICS = {
     'weir_event_loop_delay_seconds',
     ['quantile'],
     'seconds',
-    'Delay of the event loop since the last scrape; quantile=1 is the longest.',
+    'Delay of the event loop since the last scrape (or export); quantile=1 is the longest.',
   ),
   buildInfo: gauge('weir_build_info', ['version'], '0 or 1', 'Always 1; the version that runs.'),
+  otlpDropped: counter(
+    'weir_otlp_dropped_total',
+    ['reason'],
+    'count',
+    'Spans that no collector has: no room to wait, not taken, or too late at the end of the process.',
+  ),
+  otlpFailures: counter(
+    'weir_otlp_failed_exports_total',
+    ['signal'],
+    'count',
+    'Exports that the collector did not take, retries included.',
+  ),
+  journalLines: counter('weir_journal_lines_total', [], 'count', 'Lines of the journal that are on disk.'),
+  journalDropped: counter(
+    'weir_journal_dropped_total',
+    [],
+    'count',
+    'Lines of the journal that were dropped: a disk that is full, broken or too slow.',
+  ),
+  boardUp: gauge('weir_board_up', [], '0 or 1', 'Whether the board answers; 0 as well where there is none.'),
+  boardReplicas: gauge('weir_board_replicas', [], 'count', 'Replicas known, this one included.'),
+  boardAge: gauge(
+    'weir_board_knowledge_age_seconds',
+    ['upstream'],
+    'seconds',
+    'Since another replica last said something of the upstream; +Inf = none ever did.',
+  ),
+  boardSteward: gauge(
+    'weir_board_steward',
+    ['upstream'],
+    '0 or 1',
+    'Whether this replica finds the limit and the way back for all.',
+  ),
+  boardCommands: counter('weir_board_commands_total', [], 'count', 'Commands sent to the board.'),
+  boardBytes: counter('weir_board_bytes_total', [], 'count', 'Words given to the board and taken from it.'),
+  boardErrors: counter(
+    'weir_board_errors_total',
+    ['fault'],
+    'count',
+    'Exchanges that the board did not answer, by why.',
+  ),
+  deferredOpen: gauge(
+    'weir_deferred_open',
+    [],
+    '0 or 1',
+    'Whether a call that comes now can be promised an answer later.',
+  ),
+  deferred: gauge(
+    'weir_deferred',
+    ['state'],
+    'calls',
+    'Deferred calls in the store: waiting, running, ended and kept to be fetched.',
+  ),
+  deferredBytes: gauge('weir_deferred_bytes', [], 'bytes', 'What deferred calls and their answers take.'),
+  deferredOldest: gauge(
+    'weir_deferred_oldest_seconds',
+    [],
+    'seconds',
+    'Age of the oldest deferred call that waits; 0 = none does.',
+  ),
+  deferredAccepted: counter(
+    'weir_deferred_accepted_total',
+    [],
+    'calls',
+    'Calls that were answered 202 by this process.',
+  ),
+  deferredRefused: counter(
+    'weir_deferred_refused_total',
+    ['reason'],
+    'calls',
+    'Calls that might have been deferred: the store was full or closed, or did not say whether it has them.',
+  ),
+  deferredEnded: counter(
+    'weir_deferred_ended_total',
+    ['ending'],
+    'calls',
+    'Deferred calls by how they ended, of all that share the store; unknown = sent, and no whole answer came.',
+  ),
+  deferredWithoutKey: counter(
+    'weir_deferred_without_key_total',
+    [],
+    'count',
+    'Times that a deferred call could not be run because its key is not configured.',
+  ),
   ready: gauge('weir_ready', [], '0 or 1', 'Whether Weir says that it is ready for calls.'),
 } as const satisfies Readonly<Record<string, MetricRow>>
 
@@ -202,7 +286,7 @@ Served on the operator's listener at \`/metrics\` in the Prometheus text format 
 scrapes; nothing is built on the path of a call. Behind them follow \`process_*\` and \`nodejs_*\`, the default metrics
 of prom-client. Label values come from closed lists (reasons, outcomes and conditions have the same words in the
 response headers and in the log) or from the config; \`agent\` is capped by \`metrics.agents\`, and everyone past the
-cap shares \`agent="other"\`.
+cap shares \`agent="other"\`. Those of the table are exported over OTLP as well: see \`docs/opentelemetry.md\`.
 
 | name | type | labels | unit | meaning |
 |---|---|---|---|---|

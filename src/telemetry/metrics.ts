@@ -1,6 +1,6 @@
 /**
- * What Prometheus scrapes. Everything is read at the moment of the scrape, from the core, the proxy and the process;
- * a call never touches a metric. The size is bounded by the config, not by what agents send.
+ * What Prometheus scrapes, and what OTLP exports. Everything is read at that moment, from the core, the proxy and the
+ * process; a call never touches a metric. The size is bounded by the config, not by what agents send.
  */
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { CONDITIONS, OUTCOMES, SETTLEMENTS } from '../core/model.ts'
@@ -10,6 +10,10 @@ import { AgentSeats } from './agent-seats.ts'
 import { Exposition, EXPOSITION_TYPE } from './exposition.ts'
 import { METRICS } from './metric-names.ts'
 import type { MetricRow } from './metric-names.ts'
+import type { MetricPage } from './metric-page.ts'
+import { DROP_REASONS, NO_OTLP, OTLP_SIGNALS } from './otlp/export-health.ts'
+import type { OtlpReading } from './otlp/export-health.ts'
+import type { LoopReader } from './own-load.ts'
 
 export interface MetricSources {
   /** Names by upstream index. */
@@ -20,8 +24,57 @@ export interface MetricSources {
   agents(most: number): readonly AgentReading[]
   gateway(): GatewayReading
   policy(): PolicyReading
-  own(): OwnReading
+  own(reader: LoopReader): OwnReading
+  /** Absent while nothing is exported. */
+  otlp?(): OtlpReading
+  /** Undefined while nothing is deferred. */
+  deferral?(): DeferredReading | undefined
+  /** Absent while none is written. */
+  journal?(): JournalReading
+  /** Undefined = there is no board. */
+  board?(): BoardMetrics | undefined
 }
+
+/** As the room of deferred calls counts itself; joined by `app.ts`. */
+export interface DeferredReading {
+  readonly open: boolean
+  readonly totals: {
+    readonly waiting: number
+    readonly running: number
+    readonly ended: number
+    readonly bytes: number
+    /** Wall clock; 0 = none waits. */
+    readonly oldestAt: Millis
+    readonly endings: Readonly<Record<string, number>>
+  }
+  readonly accepted: number
+  readonly refused: Readonly<Record<string, number>>
+  readonly withoutKey: number
+  readonly at: Millis
+}
+
+export const NO_DEFERRED: DeferredReading = {
+  open: false,
+  totals: {
+    waiting: 0,
+    running: 0,
+    ended: 0,
+    bytes: 0,
+    oldestAt: 0,
+    endings: { done: 0, failed: 0, expired: 0, unknown: 0 },
+  },
+  accepted: 0,
+  refused: { full: 0, closed: 0, unclear: 0 },
+  withoutKey: 0,
+  at: 0,
+}
+
+export interface JournalReading {
+  readonly lines: number
+  readonly dropped: number
+}
+
+export const NO_JOURNAL: JournalReading = { lines: 0, dropped: 0 }
 
 /** What the data path counts besides calls. */
 export interface GatewayReading {
@@ -49,8 +102,23 @@ export interface PolicyReading {
 export interface OwnReading {
   readonly ready: boolean
   readonly pressure: number
-  /** Of the event loop since the last scrape. */
+  /** Of the event loop since the same reader last asked. */
   readonly loopDelay: { readonly p50: Millis; readonly p99: Millis; readonly max: Millis }
+}
+
+/** Why a board did not answer, as its room names it. */
+const BOARD_FAULTS = ['unreachable', 'timeout', 'full', 'read-only', 'refused', 'closed']
+
+/** What is known of other replicas, and what it cost. */
+export interface BoardMetrics {
+  readonly replica: string
+  readonly up: boolean
+  readonly replicas: number
+  readonly commands: number
+  readonly bytes: number
+  readonly errors: Readonly<Record<string, number>>
+  /** By upstream index. */
+  readonly topics: readonly { readonly ageMs: Millis; readonly steward: string }[]
 }
 
 export interface Metrics {
@@ -59,29 +127,47 @@ export interface Metrics {
   scrape(): Promise<string>
 }
 
-export function createMetrics(sources: MetricSources, options: { readonly agentCap: number }): Metrics {
+export interface MetricWriter {
+  /** The metrics of the table, without those of the process. */
+  write(page: MetricPage, reader: LoopReader): void
+}
+
+export function createMetrics(
+  sources: MetricSources,
+  options: { readonly agentCap: number },
+): Metrics & MetricWriter {
   const seats = new AgentSeats(options.agentCap)
+
+  function write(page: MetricPage, reader: LoopReader): void {
+    const reading = sources.read()
+    writeUpstreams(page, reading.upstreams, sources.upstreams)
+    writeIdentities(
+      page,
+      reading,
+      seats.count(sources.agents(options.agentCap), arrivals(reading), reading.at),
+    )
+    writeGateway(page, sources.gateway())
+    writePolicy(page, sources.policy())
+    writeOwn(page, sources.own(reader), sources.version)
+    writeOtlp(page, sources.otlp?.() ?? NO_OTLP)
+    writeDeferred(page, sources.deferral?.() ?? NO_DEFERRED)
+    writeJournal(page, sources.journal?.() ?? NO_JOURNAL)
+    writeBoard(page, sources.board?.(), sources.upstreams)
+  }
+
   return {
     contentType: EXPOSITION_TYPE,
     async scrape() {
       const page = new Exposition()
-      const reading = sources.read()
-      writeUpstreams(page, reading.upstreams, sources.upstreams)
-      writeIdentities(
-        page,
-        reading,
-        seats.count(sources.agents(options.agentCap), arrivals(reading), reading.at),
-      )
-      writeGateway(page, sources.gateway())
-      writePolicy(page, sources.policy())
-      writeOwn(page, sources.own(), sources.version)
+      write(page, 'scrape')
       return page.text() + (await processMetrics().metrics())
     },
+    write,
   }
 }
 
 function writeUpstreams(
-  page: Exposition,
+  page: MetricPage,
   readings: readonly UpstreamReading[],
   names: readonly string[],
 ): void {
@@ -136,14 +222,14 @@ function writeUpstreams(
 /** Label values after the upstream's name, and the value. */
 type Part = readonly [labels: readonly string[], value: number]
 
-function writeIdentities(page: Exposition, reading: CoreReading, calls: ReadonlyMap<string, number>): void {
+function writeIdentities(page: MetricPage, reading: CoreReading, calls: ReadonlyMap<string, number>): void {
   page.single(METRICS.agentsKnown, reading.agentsKnown)
   page.family(METRICS.agentCalls)
   for (const [agent, count] of calls) page.value(METRICS.agentCalls, [agent], count)
   page.single(METRICS.workflowsKnown, reading.workflowsKnown)
 }
 
-function writeGateway(page: Exposition, reading: GatewayReading): void {
+function writeGateway(page: MetricPage, reading: GatewayReading): void {
   page.single(METRICS.connections, reading.connections)
   page.single(METRICS.connectionsAccepted, reading.connectionsAccepted)
   page.single(METRICS.connectionsDropped, reading.connectionsDropped)
@@ -159,12 +245,12 @@ function writeGateway(page: Exposition, reading: GatewayReading): void {
   page.value(METRICS.timeouts, ['slow-reader'], reading.slowReaders)
 }
 
-function writePolicy(page: Exposition, reading: PolicyReading): void {
+function writePolicy(page: MetricPage, reading: PolicyReading): void {
   page.single(METRICS.policyReloadFailed, reading.failed ? 1 : 0)
   page.single(METRICS.policyLoaded, reading.loadedAt / 1000)
 }
 
-function writeOwn(page: Exposition, own: OwnReading, version: string): void {
+function writeOwn(page: MetricPage, own: OwnReading, version: string): void {
   page.single(METRICS.pressure, own.pressure)
   page.family(METRICS.eventLoopDelay)
   page.value(METRICS.eventLoopDelay, ['0.5'], own.loopDelay.p50 / 1000)
@@ -172,6 +258,55 @@ function writeOwn(page: Exposition, own: OwnReading, version: string): void {
   page.value(METRICS.eventLoopDelay, ['1'], own.loopDelay.max / 1000)
   page.family(METRICS.buildInfo).value(METRICS.buildInfo, [version], 1)
   page.single(METRICS.ready, own.ready ? 1 : 0)
+}
+
+function writeOtlp(page: MetricPage, reading: OtlpReading): void {
+  page.family(METRICS.otlpDropped)
+  for (const reason of DROP_REASONS) page.value(METRICS.otlpDropped, [reason], reading.dropped[reason])
+  page.family(METRICS.otlpFailures)
+  for (const signal of OTLP_SIGNALS) page.value(METRICS.otlpFailures, [signal], reading.failed[signal])
+}
+
+function writeDeferred(page: MetricPage, reading: DeferredReading): void {
+  const { totals, open, accepted, refused, withoutKey, at } = reading
+  page.single(METRICS.deferredOpen, open ? 1 : 0)
+  page.family(METRICS.deferred)
+  for (const state of ['waiting', 'running', 'ended'] as const) {
+    page.value(METRICS.deferred, [state], totals[state])
+  }
+  page.single(METRICS.deferredBytes, totals.bytes)
+  page.single(METRICS.deferredOldest, totals.oldestAt === 0 ? 0 : Math.max(0, at - totals.oldestAt) / 1000)
+  page.single(METRICS.deferredAccepted, accepted)
+  page.family(METRICS.deferredRefused)
+  for (const [reason, count] of Object.entries(refused)) page.value(METRICS.deferredRefused, [reason], count)
+  page.family(METRICS.deferredEnded)
+  for (const [ending, count] of Object.entries(totals.endings)) {
+    page.value(METRICS.deferredEnded, [ending], count)
+  }
+  page.single(METRICS.deferredWithoutKey, withoutKey)
+}
+
+function writeJournal(page: MetricPage, reading: JournalReading): void {
+  page.single(METRICS.journalLines, reading.lines)
+  page.single(METRICS.journalDropped, reading.dropped)
+}
+
+function writeBoard(page: MetricPage, reading: BoardMetrics | undefined, names: readonly string[]): void {
+  page.single(METRICS.boardUp, reading?.up === true ? 1 : 0)
+  page.single(METRICS.boardReplicas, reading?.replicas ?? 1)
+  const topics = names.map((name, index) => ({ name, topic: reading?.topics[index] }))
+  page.family(METRICS.boardAge)
+  for (const { name, topic } of topics)
+    page.value(METRICS.boardAge, [name], (topic?.ageMs ?? Infinity) / 1000)
+  page.family(METRICS.boardSteward)
+  for (const { name, topic } of topics) {
+    const isSteward = topic !== undefined && topic.steward === reading?.replica
+    page.value(METRICS.boardSteward, [name], isSteward ? 1 : 0)
+  }
+  page.single(METRICS.boardCommands, reading?.commands ?? 0)
+  page.single(METRICS.boardBytes, reading?.bytes ?? 0)
+  page.family(METRICS.boardErrors)
+  for (const fault of BOARD_FAULTS) page.value(METRICS.boardErrors, [fault], reading?.errors[fault] ?? 0)
 }
 
 function arrivals(reading: CoreReading): number {

@@ -36,4 +36,19 @@ describe('the load of Weir itself', () => {
     expect(own.loopDelay().max).toBeGreaterThanOrEqual(0)
     own.stop()
   })
+
+  it('tells each reader of the delay what happened since that reader last asked', async () => {
+    const own = new ProcessLoad()
+    own.start()
+    own.loopDelay('scrape')
+    own.loopDelay('export')
+    // Two turns of the monitor's timer, the second of them late.
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    const until = performance.now() + 60
+    while (performance.now() < until);
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(own.loopDelay('scrape').max).toBeGreaterThan(20)
+    expect(own.loopDelay('export').max).toBeGreaterThan(20)
+    own.stop()
+  })
 })

@@ -28,6 +28,9 @@ export interface LoadReading {
   readonly delayMs: Millis
 }
 
+/** Who asks for the delay of the loop: each hears of what happened since it last asked. */
+export type LoopReader = 'scrape' | 'export'
+
 export interface LoopDelay {
   readonly p50: Millis
   readonly p99: Millis
@@ -63,10 +66,12 @@ export class OwnLoad {
   }
 }
 
-/** Reads this process. `loopDelay` answers the delay since it was last asked. */
+/** Reads this process. */
 export class ProcessLoad {
   readonly #recent: IntervalHistogram = monitorEventLoopDelay({ resolution: resolutionMs })
   readonly #scraped: IntervalHistogram = monitorEventLoopDelay({ resolution: resolutionMs })
+  /** Made by the first export: there is rarely one. */
+  #exported: IntervalHistogram | undefined
 
   start(): void {
     this.#recent.enable()
@@ -76,6 +81,7 @@ export class ProcessLoad {
   stop(): void {
     this.#recent.disable()
     this.#scraped.disable()
+    this.#exported?.disable()
   }
 
   read(): LoadReading {
@@ -91,12 +97,21 @@ export class ProcessLoad {
     }
   }
 
-  loopDelay(): LoopDelay {
-    const seen = this.#scraped
+  /** The delay since `reader` last asked. */
+  loopDelay(reader: LoopReader = 'scrape'): LoopDelay {
+    const seen = reader === 'scrape' ? this.#scraped : this.#exports()
     if (seen.count === 0) return { p50: 0, p99: 0, max: 0 }
     const delay = { p50: late(seen.percentile(50)), p99: late(seen.percentile(99)), max: late(seen.max) }
     seen.reset()
     return delay
+  }
+
+  #exports(): IntervalHistogram {
+    if (this.#exported === undefined) {
+      this.#exported = monitorEventLoopDelay({ resolution: resolutionMs })
+      this.#exported.enable()
+    }
+    return this.#exported
   }
 }
 
