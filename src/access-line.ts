@@ -1,6 +1,7 @@
 /** What the access log says of a call: see `ACCESS_FIELDS`. */
 import type { Millis, Outcome } from './core/model.ts'
 import type { Call } from './proxy/call.ts'
+import { shownRoute } from './shown-route.ts'
 import type { AccessFields } from './telemetry/log.ts'
 
 export function callFields(call: Call, outcome: Outcome, now: Millis): AccessFields {
@@ -26,23 +27,6 @@ export function callFields(call: Call, outcome: Outcome, now: Millis): AccessFie
     fields.reason = verdict.reason
   }
   return fields
-}
-
-/** A plain word of an API, or a version such as `v1beta`. */
-const PLAIN = /^(?:[a-z][a-z_-]{0,23}|v\d{1,2}(?:(?:alpha|beta)\d{0,2})?)$/i
-
-/**
- * The route with only its plain words. The template of the core folds what looks like an id; a log must also not
- * repeat what merely might be a secret, so whatever holds a digit or is long becomes `*` as well.
- */
-export function shownRoute(route: string): string {
-  const shown = route.split('/').map((segment) =>
-    segment
-      .split(':')
-      .map((part) => (part === '' || PLAIN.test(part) ? part : '*'))
-      .join(':'),
-  )
-  return shown.join('/')
 }
 
 function tenths(ms: Millis): Millis {

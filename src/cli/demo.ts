@@ -1,24 +1,30 @@
 /** `weir demo`: the main job, visible, with no key and no network. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { createApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
+import { startPlanners } from '../demo/planners.ts'
 import { DEMO_POLICY } from '../demo/policy.ts'
+import { createSandbox, type Sandbox } from '../demo/sandbox.ts'
 import { FULL, play, QUICK, type Arm, type ArmResult, type Upstreams } from '../demo/story.ts'
 import { comparison, liveTable } from '../demo/table.ts'
 
 interface DemoFlags {
   readonly quick?: boolean
   readonly json?: boolean
+  readonly report?: string | true
 }
+
+const REPORT_FILE = 'weir-demo-report.html'
 
 export function demoCommand(): Command {
   return new Command('demo')
     .description('play a degradation of two upstreams under real SDK clients, without Weir and through it')
     .option('--quick', 'a shorter story')
     .option('--json', 'print the two results as JSON')
+    .option('--report [file]', `journal both runs, and write a report of them (default: ${REPORT_FILE})`)
     .action(async (flags: DemoFlags) => {
       const times = flags.quick === true ? QUICK : FULL
       const table = liveTable(process.stderr, times)
@@ -27,10 +33,14 @@ export function demoCommand(): Command {
         table.done()
         return result
       }
-      const direct = await one(directArm)
-      const weir = await one(weirArm)
+      const report = flags.report === undefined ? undefined : await demoReport()
+      // To be journaled, the first run needs a Weir, too: one that only watches, and touches nothing.
+      const direct = await one(report === undefined ? directArm : report.watchedArm)
+      const weir = await one(report === undefined ? weirArm : report.weirArm)
       if (flags.json === true) process.stdout.write(`${JSON.stringify({ direct, weir }, undefined, 2)}\n`)
       else process.stdout.write(`\n${comparison(direct, weir)}`)
+      const file = await report?.write(flags.report === true ? REPORT_FILE : String(flags.report))
+      if (file !== undefined) (flags.json === true ? process.stderr : process.stdout).write(`\n${file}\n`)
     })
 }
 
@@ -43,13 +53,55 @@ function directArm(upstreams: Upstreams): Promise<Arm> {
   })
 }
 
-async function weirArm(upstreams: Upstreams): Promise<Arm> {
+interface Journaled {
+  readonly journal: string
+  readonly mode: 'enforce' | 'shadow'
+}
+
+/** Both arms through a Weir that keeps a journal, with planners beside the fleet, and a page of the two journals. */
+async function demoReport(): Promise<{
+  watchedArm: (upstreams: Upstreams) => Promise<Arm>
+  weirArm: (upstreams: Upstreams) => Promise<Arm>
+  write: (file: string) => Promise<string>
+}> {
+  const { readFindings, writeReport } = await import('./report.ts')
+  const directory = await mkdtemp(join(tmpdir(), 'weir-demo-journal-'))
+  const journals = { shadow: join(directory, 'without'), enforce: join(directory, 'with') }
+  const armOf = (mode: Journaled['mode']) => (upstreams: Upstreams) =>
+    weirArm(upstreams, { mode, journal: journals[mode] })
+  return {
+    watchedArm: async (upstreams) => ({ ...(await armOf('shadow')(upstreams)), name: 'direct' }),
+    weirArm: armOf('enforce'),
+    async write(file) {
+      const without = await readFindings({ journal: [journals.shadow], whatIf: false })
+      const against = {
+        own: 'Without Weir',
+        other: 'with Weir',
+        findings: await readFindings({ journal: [journals.enforce], whatIf: false }),
+      }
+      await writeReport(file, without, { title: 'Weir demo: two upstreams degrade', against })
+      await rm(directory, { recursive: true, force: true })
+      return resolve(file)
+    },
+  }
+}
+
+async function weirArm(upstreams: Upstreams, journaled?: Journaled): Promise<Arm> {
   const directory = await mkdtemp(join(tmpdir(), 'weir-demo-'))
   const file = join(directory, 'demo.yaml')
-  await writeFile(file, DEMO_POLICY)
+  await writeFile(
+    file,
+    journaled?.mode === 'shadow' ? DEMO_POLICY.replaceAll('mode: enforce', 'mode: shadow') : DEMO_POLICY,
+  )
+  const tools = journaled === undefined ? undefined : await toolsSandbox()
   const config = loadConfig({
     flags: {
-      upstream: [`idp=${upstreams.idp.url}`, `model=${upstreams.model.url}`],
+      upstream: [
+        `idp=${upstreams.idp.url}`,
+        `model=${upstreams.model.url}`,
+        ...(tools === undefined ? [] : [`tools=${tools.url}`]),
+      ],
+      ...(journaled === undefined ? {} : { journal: journaled.journal }),
       listen: '127.0.0.1:0',
       operator: '127.0.0.1:0',
       policies: [file],
@@ -58,9 +110,12 @@ async function weirArm(upstreams: Upstreams): Promise<Arm> {
   })
   const app = createApp(config)
   const { proxy } = await app.start()
+  const urlOf = (upstream: string, agent: string): string =>
+    `http://${proxy.host}:${proxy.port}/@${agent}/${upstream}`
+  const planners = tools === undefined ? undefined : startPlanners((agent) => urlOf('tools', agent))
   return {
     name: 'weir',
-    baseUrl: (upstream, agent) => `http://${proxy.host}:${proxy.port}/@${agent}/${upstream}`,
+    baseUrl: urlOf,
     acts: () => {
       let held = 0
       let slotted = 0
@@ -74,8 +129,18 @@ async function weirArm(upstreams: Upstreams): Promise<Arm> {
       return { held, slotted }
     },
     stop: async () => {
+      planners?.stop()
       await app.stop()
+      await tools?.close()
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** A third upstream, which stays well: what fans out there is no part of the story. */
+async function toolsSandbox(): Promise<Sandbox> {
+  const sandbox = createSandbox({ seed: 3 })
+  sandbox.behave({ serviceMs: 250, sigma: 0.4 })
+  await sandbox.listen()
+  return sandbox
 }

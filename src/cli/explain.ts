@@ -5,10 +5,17 @@ import { AGENT_CONDITIONS, CONDITIONS, PRIORITIES, WORKFLOW_CONDITIONS } from '.
 import { nearest, show } from '../policy/problems.ts'
 import { loadPolicies } from '../policy/load.ts'
 import { collect } from './check.ts'
+import { explainRecorded } from './explain-recorded.ts'
 import { explain, type Explanation, type Question } from './explanation.ts'
 import { explanationText } from './explanation-text.ts'
 
-type ExplainFlags = Flags & Omit<Question, 'upstream'> & { readonly target?: string; readonly json?: boolean }
+type ExplainFlags = Flags &
+  Omit<Question, 'upstream'> & {
+    readonly json?: boolean
+    readonly call?: string
+    readonly journal?: readonly string[]
+    readonly keepGood?: boolean
+  }
 
 /** Answers for the policies that `run` with the same words would use. @throws ConfigError */
 export function explainWith(flags: Flags, question: Question, cwd?: string): Explanation {
@@ -50,7 +57,10 @@ export function splitUpstreams(given: readonly string[]): {
 export function explainCommand(): Command {
   return new Command('explain')
     .description('which rules match a given call, and what would happen')
-    .requiredOption('--upstream <name>', 'the upstream of the call; name=url also configures it', collect)
+    .option('--upstream <name>', 'the upstream of the call; name=url also configures it', collect)
+    .option('--call <id>', 'a call of a journal instead, by its weir-call-id')
+    .option('--journal <path>', 'file or folder of the journal; repeat for more', collect)
+    .option('--keep-good', 'leave out what is broken in the journal, and say so')
     .option('--agent <id>', 'who calls', 'anyone')
     .option('--path <path>', 'path at the upstream, without query', '/')
     .option('--method <method>', 'HTTP method', 'POST')
@@ -79,10 +89,22 @@ export function explainCommand(): Command {
     .option('--json', 'print the answer as JSON')
     .addHelpText(
       'after',
-      '\nExample:\n  weir explain --upstream openai --agent onboard-7 --path /v1/responses --condition degraded',
+      '\nExamples:\n  weir explain --upstream openai --agent onboard-7 --path /v1/responses --condition degraded' +
+        '\n  weir explain --call 0c9e0f4e-8d5e-4f0e-9d0e-3f1a2b3c4d5e --journal journal/ --policies policies/',
     )
-    .action((flags: ExplainFlags & { readonly upstream: readonly string[] }) => {
-      const { config: file, policies, json, upstream, ...question } = flags
+    .action(async (flags: ExplainFlags & { readonly upstream?: readonly string[] }) => {
+      if (flags.call !== undefined) {
+        await explainRecorded(flags.call, flags)
+        return
+      }
+      const { config: file, policies, json, upstream = [], ...question } = flags
+      if (upstream.length === 0) {
+        throw misused(
+          'no call',
+          'flags that describe one, or one of a journal',
+          'add --upstream NAME, or --call ID',
+        )
+      }
       const { configured, asked = '' } = splitUpstreams(upstream)
       const config: Flags = {
         ...(file === undefined ? {} : { config: file }),
@@ -99,14 +121,14 @@ export function explainCommand(): Command {
 function number(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
-    const complaint = {
-      found: `${show(text)} is not a number`,
-      allowed: 'a number from 0',
-      fix: 'write it like 1.5',
-    }
-    throw new ConfigError([
-      { severity: 'error', file: 'command line', line: 0, column: 0, path: '', ...complaint },
-    ])
+    throw misused(`${show(text)} is not a number`, 'a number from 0', 'write it like 1.5')
   }
   return value
+}
+
+function misused(found: string, allowed: string, fix: string): ConfigError {
+  const complaint = { found, allowed, fix }
+  return new ConfigError([
+    { severity: 'error', file: 'command line', line: 0, column: 0, path: '', ...complaint },
+  ])
 }

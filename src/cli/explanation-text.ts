@@ -28,7 +28,7 @@ const STATES: Readonly<Record<RuleAnswer['state'], string>> = {
   off: 'is off',
 }
 
-function ruleLines(rule: RuleAnswer, number: number): string[] {
+export function ruleLines(rule: RuleAnswer, number: number): string[] {
   const decides = rule.decides ? ', decides' : ''
   const lines = [`  ${number}. ${rule.id} (${rule.mode}) ${STATES[rule.state]}${decides}   ${rule.place}`]
   if (rule.state === 'acts') lines.push(`       then ${JSON.stringify(rule.then)}`)

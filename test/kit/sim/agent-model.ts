@@ -1,15 +1,16 @@
-/**
- * Agents in virtual time: each has logical calls of its own, and the retry rules of its client family
- * (`src/core/families.ts`, read off the real clients).
- */
+/** Agents in virtual time: each has logical calls of its own, and makes them as the clients of its family do. */
 import type { Family } from '../../../src/core/families.ts'
-import type { Arrival, Millis, Priority } from '../../../src/core/model.ts'
+import type { Millis, Priority } from '../../../src/core/model.ts'
 import type { Random } from '../../../src/core/random.ts'
-import type { Answer, Handle } from './weir-model.ts'
-import type { World } from './world.ts'
+import {
+  attemptCall,
+  type CallFate,
+  type Clock,
+  type Submit,
+  type WantedCall,
+} from '../../../src/journal/replay/model/caller.ts'
 
-/** Virtual time, or a real clock of the same shape. */
-export type Clock = Pick<World, 'now' | 'at' | 'after'>
+export type { Clock, Submit } from '../../../src/journal/replay/model/caller.ts'
 
 export interface Population {
   readonly name: string
@@ -28,19 +29,12 @@ export interface Population {
   readonly until?: Millis
 }
 
-export interface LogicalCall {
+/** Attempts that reached the upstream are counted by the upstream itself. */
+export interface LogicalCall extends CallFate {
   readonly population: Population
   readonly agent: string
   readonly bornAt: Millis
-  attempts: number
-  /** Attempts that reached the upstream are counted by the upstream itself. */
-  endedAt: Millis
-  ok: boolean
 }
-
-export type Submit = (arrival: Omit<Arrival, 'at' | 'call'>, answer: (answer: Answer) => void) => Handle
-
-const RETRIED = new Set([408, 409, 429, 500, 502, 503, 504, 529])
 
 export function startAgents(
   world: Clock,
@@ -61,7 +55,7 @@ export function startAgents(
       world.at(due, () => {
         const call = { population, agent, bornAt: world.now, attempts: 0, endedAt: Infinity, ok: false }
         calls.push(call)
-        attempt(world, call, family, submit, random, calls.length)
+        attemptCall(world, wantedOf(call, family, calls.length), call, submit, random)
         next(world.now)
       })
     }
@@ -69,39 +63,25 @@ export function startAgents(
   }
 }
 
-function attempt(
-  world: Clock,
-  call: LogicalCall,
-  family: Family,
-  submit: Submit,
-  random: Random,
-  identity: number,
-): void {
-  call.attempts += 1
-  const { population } = call
-  const stainless = family.obeysShouldRetry
-  let over = false
-  const timeout = world.after(population.timeoutMs, () => {
-    if (over) return
-    over = true
-    handle.abandon()
-    finish(0, -1)
-  })
-  const handle = submit(
-    {
-      upstream: population.upstream,
-      agent: call.agent,
+function wantedOf({ population, agent }: LogicalCall, family: Family, identity: number): WantedCall {
+  const { upstream, bytes, priority, timeoutMs } = population
+  return {
+    family,
+    timeoutMs,
+    arrival: {
+      upstream,
+      agent,
       trust: 'claimed',
-      workflow: `${call.agent}/${identity}`,
+      workflow: `${agent}/${identity}`,
       parent: '',
       method: 'POST',
       path: '/v1/call',
       route: '/v1/call',
-      bytes: population.bytes,
-      priority: population.priority,
+      bytes,
+      priority,
       family: family.name,
-      patienceMs: population.timeoutMs,
-      attempt: stainless && call.attempts > 1 ? call.attempts : 0,
+      patienceMs: timeoutMs,
+      attempt: 0,
       onceKey: 0,
       fingerprint: identity,
       credential: 0,
@@ -109,30 +89,5 @@ function attempt(
       holdable: true,
       deferrable: false,
     },
-    (answer) => {
-      if (over) return
-      over = true
-      timeout.cancel()
-      finish(answer.status, answer.retryAfterMs)
-    },
-  )
-
-  function finish(status: number, retryAfterMs: Millis): void {
-    if (status >= 200 && status < 300) {
-      call.endedAt = world.now
-      call.ok = true
-      return
-    }
-    const retryable = status === 0 || RETRIED.has(status)
-    if (!retryable || call.attempts >= family.attempts) {
-      call.endedAt = world.now
-      return
-    }
-    const [low, high] = family.backoff(call.attempts)
-    const told = retryAfterMs >= 0 && retryAfterMs <= family.adviceCeilingMs && family.advice !== 'none'
-    const delay = told
-      ? (family.advice === 'ms' ? retryAfterMs : Math.ceil(retryAfterMs / 1000) * 1000) + 2 + random() * 10
-      : low + (high - low) * random()
-    world.after(delay, () => attempt(world, call, family, submit, random, identity))
   }
 }

@@ -1,5 +1,6 @@
 /** A scenario = upstreams with a script + agents + policy + seed; played in virtual time, with or without Weir. */
 import { familyOf } from '../../../src/core/families.ts'
+import type { Coordinator, FleetCore } from '../../../src/core/coordinator.ts'
 import type { CoreEvent, Millis } from '../../../src/core/model.ts'
 import type { Policy } from '../../../src/core/policy.ts'
 import type { CoreReading } from '../../../src/core/reading.ts'
@@ -32,7 +33,12 @@ export interface Run {
 /** Calls of after the end may still end: this much longer is played, without new ones. */
 export const TAIL_MS = 90_000
 
-export function play(scenario: Scenario, policy: Policy | undefined): Run {
+/** @param wrap what stands before the core, such as a recorder */
+export function play(
+  scenario: Scenario,
+  policy: Policy | undefined,
+  wrap?: (core: Coordinator & FleetCore) => Coordinator,
+): Run {
   const world = new World()
   const random = seeded(scenario.seed)
   const names = Object.keys(scenario.upstreams)
@@ -44,7 +50,7 @@ export function play(scenario: Scenario, policy: Policy | undefined): Run {
   const weir =
     policy === undefined
       ? undefined
-      : new WeirModel(world, names, upstreams, policy, scenario.seed, (line) => timeline.push(line))
+      : new WeirModel(world, names, upstreams, policy, scenario.seed, (line) => timeline.push(line), wrap)
   const submit: Submit =
     weir === undefined ? direct(upstreams) : (arrival, answer) => weir.submit(arrival, answer)
   for (const population of scenario.populations) {
