@@ -29,6 +29,7 @@ COPY --from=build /weir/package.json ./
 COPY --from=build /weir/node_modules ./node_modules
 COPY --from=build /weir/dist ./dist
 COPY policies ./policies
+COPY dashboard ./dashboard
 COPY LICENSE ./
 # A number, so that Kubernetes can check runAsNonRoot without reading /etc/passwd.
 USER 65532:65532

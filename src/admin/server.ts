@@ -1,6 +1,6 @@
 /**
- * The operator's listener: probes, metrics, state and events, on a port of its own, so that agents can reach none of
- * it. It only reads. It answers while the data path is full, draining or not yet open, and touches nothing outside
+ * The operator's listener: probes, metrics, state, events and the dashboard, on a port of its own, so that agents can
+ * reach none of it. It only reads, but for the switch of `rule-switch.ts`. It answers while the data path is full, draining or not yet open, and touches nothing outside
  * this process.
  */
 import { createServer } from 'node:http'
@@ -14,8 +14,10 @@ import { errorFields } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { sendJson, sendPage, sendProblem } from './answers.ts'
 import type { Page } from './answers.ts'
-import { MAX_STREAMS, streamEvents } from './event-stream.ts'
+import { MAX_STREAMS, streamEvents, streamFrames } from './event-stream.ts'
 import { isOwnHost } from './host-check.ts'
+import type { LiveFeed } from './live-feed.ts'
+import { ruleOfPath, switchRule, type RuleSwitch } from './rule-switch.ts'
 import { agentsView, upstreamsView, workflowsView } from './views.ts'
 import type { EventView } from './views.ts'
 
@@ -32,6 +34,14 @@ export interface AdminSources {
   readiness(): Readiness
   policies(): object
   config(): object
+  /** What is known of other replicas; absent or undefined = there is no board. */
+  board?(): object | undefined
+  /** Counts of deferred calls; absent = nothing is deferred. */
+  deferred?(): object
+  /** Frames for the dashboard and `weir top`. */
+  readonly live?: LiveFeed
+  /** Absent = rules cannot be switched from here. */
+  readonly rules?: RuleSwitch
   /** The dashboard and its files by path; `/` is the dashboard itself. */
   readonly pages?: ReadonlyMap<string, () => Page>
 }
@@ -66,7 +76,7 @@ export function createAdmin(sources: AdminSources, options: AdminOptions): Admin
   const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 5000 })
   server.maxConnections = maxConnections
   server.on('request', (request, response) => {
-    serve(routes, own, request, response).catch((error: unknown) => {
+    serve(routes, own, sources.rules, request, response).catch((error: unknown) => {
       sources.log.limited('error', 'admin', errorFields(error), 'the operator API failed to answer')
       if (response.headersSent) response.destroy()
       else sendProblem(response, 500, 'Internal error', 'the log of this process says more')
@@ -94,6 +104,7 @@ export function createAdmin(sources: AdminSources, options: AdminOptions): Admin
 async function serve(
   routes: ReadonlyMap<string, Answer>,
   own: readonly string[],
+  rules: RuleSwitch | undefined,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -105,6 +116,8 @@ async function serve(
   if (!isOwnHost(request.headers.host, own) && !PROBES.has(path)) {
     return sendProblem(response, 403, 'Forbidden', 'Host must be an address or a name of this listener')
   }
+  const rule = ruleOfPath(path)
+  if (rule !== undefined) return switchRule(rules, rule, request, response)
   if (answer === undefined) {
     return sendProblem(response, 404, 'Not found', `one of: ${[...routes.keys()].join(' ')}`)
   }
@@ -154,23 +167,38 @@ function routesOf(sources: AdminSources): ReadonlyMap<string, Answer> {
         sendJson(response, workflowsView(core.read(now).workflowsKnown, core.workflows(now, most), now))
       }),
     ],
+    ['/api/v1/deferred', (response) => sendJson(response, sources.deferred?.() ?? { configured: false })],
+    ['/api/v1/board', (response) => sendJson(response, sources.board?.() ?? { kind: 'none' })],
     ['/api/v1/policies', (response) => sendJson(response, sources.policies())],
     ['/api/v1/config', (response) => sendJson(response, sources.config())],
     [
       '/api/v1/events',
-      (response, request) => {
-        if (request.method === 'HEAD')
-          return sendPage(response, { contentType: 'text/event-stream', body: '' })
-        if (feed.listeners >= MAX_STREAMS) {
-          return sendProblem(response, 503, 'Too many streams', `at most ${MAX_STREAMS} at once`)
-        }
-        streamEvents(feed, response, lastEventId(request))
-      },
+      stream(
+        () => feed.listeners,
+        (response, request) => streamEvents(feed, response, lastEventId(request)),
+      ),
     ],
   ])
+  const frames = sources.live
+  if (frames !== undefined) {
+    const watch = stream(
+      () => frames.watchers,
+      (response) => streamFrames(frames, response),
+    )
+    routes.set('/api/v1/live', watch)
+  }
   for (const [path, page] of sources.pages ?? []) routes.set(path, (response) => sendPage(response, page()))
   if (!routes.has('/')) routes.set('/', (response) => sendJson(response, { paths: [...routes.keys()] }))
   return routes
+}
+
+/** A stream, of which there are only so many. */
+function stream(open: () => number, answer: Answer): Answer {
+  return (response, request, query) => {
+    if (request.method === 'HEAD') return sendPage(response, { contentType: 'text/event-stream', body: '' })
+    if (open() < MAX_STREAMS) return answer(response, request, query)
+    sendProblem(response, 503, 'Too many streams', `at most ${MAX_STREAMS} at once`)
+  }
 }
 
 /** A list with `?limit=`. */

@@ -3,13 +3,17 @@
  * fields. Keys, certificates, credentials in URLs and anything that a later version adds stay out unless they are
  * named here. Times are in ms; a figure that does not exist (no limit, no trend) is null.
  */
-import type { CoreEvent, Millis } from '../core/model.ts'
+import type { CoreEvent, EventName, Millis, Mode } from '../core/model.ts'
 import type { AgentReading, CoreReading, UpstreamReading, WorkflowReading } from '../core/reading.ts'
 import type { RuleNote } from '../policy/compile.ts'
 import type { ProxyOptions, UpstreamOptions } from '../proxy/options.ts'
+import { NO_HITS, type RuleHits } from './rule-hits.ts'
+
+/** What the core announces, and what becomes of the policies. */
+export type OperatorEventName = EventName | 'rule-mode-changed' | 'policies-loaded' | 'policies-refused'
 
 export interface EventView {
-  readonly name: CoreEvent['name']
+  readonly name: OperatorEventName
   /** RFC 3339. */
   readonly time: string
   readonly upstream: string
@@ -18,6 +22,10 @@ export interface EventView {
   readonly from?: string
   readonly to?: string
   readonly readings: Readonly<Record<string, number | null>>
+  /** The same in a sentence, with the figures that decided. */
+  readonly text?: string
+  /** Rules that act in this condition, in order. */
+  readonly rules?: readonly { readonly id: string; readonly mode: Mode }[]
 }
 
 /** `wallNow` and `now` are one instant on the wall and on the monotonic clock. */
@@ -107,25 +115,39 @@ export interface PolicyStatus {
   readonly loadedAt: number
   /** Sentences with file, line and column; empty = the files on disk are in force. */
   readonly problems: readonly string[]
+  /** Modes by rule that the operator chose in place of the files', until the next reload. */
+  readonly overrides?: ReadonlyMap<string, Mode>
 }
 
-export function policiesView(status: PolicyStatus): object {
+/** @param hits by the rule's index */
+export function policiesView(
+  status: PolicyStatus,
+  hits: (index: number) => RuleHits = () => NO_HITS,
+): object {
   return {
     loadedAt: new Date(status.loadedAt).toISOString(),
     files: status.files,
     reloadFailed: status.problems.length > 0,
     problems: status.problems,
-    rules: status.notes.map(ruleView),
+    rules: status.notes.map((note, index) => ruleView(note, status.overrides?.get(note.id), hits(index))),
   }
 }
 
-/** As written in its file; `action` is the rule's `then`. */
-function ruleView({ id, place, description, rule }: RuleNote): object {
+/** As written in its file, but for the mode in force; `action` is the rule's `then`. */
+function ruleView(
+  { id, place, description, rule }: RuleNote,
+  override: Mode | undefined,
+  hits: RuleHits,
+): object {
+  const fileMode = rule.mode ?? 'shadow'
   return {
     id,
     place: `${place.file}:${place.line}`,
     description,
-    mode: rule.mode,
+    mode: override ?? fileMode,
+    fileMode,
+    override: override !== undefined,
+    hits,
     match: rule.match ?? {},
     when: rule.when ?? {},
     action: rule.then,
@@ -135,7 +157,10 @@ function ruleView({ id, place, description, rule }: RuleNote): object {
 /** The part of the config that may be shown; `config.ts` makes one that fits. */
 export interface ShownConfig {
   readonly proxy: ProxyOptions
-  readonly operator: { readonly listen: { readonly host: string; readonly port: number } }
+  readonly operator: {
+    readonly listen: { readonly host: string; readonly port: number }
+    readonly control?: boolean
+  }
   readonly policies: readonly string[]
   readonly log: { readonly level: string; readonly access: boolean }
   readonly metrics: { readonly agentCap: number }
@@ -146,7 +171,7 @@ export function configView(config: ShownConfig): object {
   const { proxy, operator, log, metrics, tables } = config
   return {
     listen: address(proxy.listen),
-    operator: { listen: address(operator.listen) },
+    operator: { listen: address(operator.listen), control: operator.control === true },
     upstreams: proxy.upstreams.map((upstream) => ({
       name: upstream.name,
       url: shownUrl(upstream.url),

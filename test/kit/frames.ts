@@ -1,0 +1,60 @@
+/** Frames of a Weir that never was, for tests of what shows them. */
+import type { LiveAgent, LiveFrame, LiveUpstream } from '../../src/admin/live-frame.ts'
+
+export const liveUpstream = (name: string, changes: Partial<LiveUpstream> = {}): LiveUpstream => ({
+  name,
+  dialect: 'openai',
+  condition: 'healthy',
+  conditionForMs: 61_000,
+  inFlight: 3,
+  held: 0,
+  limit: null,
+  rampRate: null,
+  latency: { p50: 412, p90: 700, p99: 1500 },
+  baseline: { p50: 180, p90: 240, p99: 300 },
+  slowdown: 1,
+  drift: 0.25,
+  callsPerSecond: 20,
+  attemptsPerSecond: 20,
+  heldPerSecond: 0,
+  shedPerSecond: 0,
+  errorRatio: 0.04,
+  retryRatio: 0.2,
+  retryingAgents: 7,
+  activeAgents: 20,
+  etaMs: null,
+  amplification: 1,
+  ...changes,
+})
+
+export const liveAgent = (name: string, changes: Partial<LiveAgent> = {}): LiveAgent => ({
+  agent: name,
+  condition: 'ordinary',
+  calls: 10,
+  callsPerSecond: 1,
+  retries: 0,
+  retriesPerSecond: 0,
+  failures: 0,
+  inFlight: 0,
+  held: 0,
+  idleMs: 0,
+  ...changes,
+})
+
+export const liveFrame = (changes: Partial<LiveFrame> = {}): LiveFrame => ({
+  time: '2026-01-01T00:00:00.000Z',
+  version: '1.2.3',
+  state: 'ready',
+  uptimeMs: 5000,
+  open: 3,
+  control: false,
+  agentsUrl: 'http://127.0.0.1:8080',
+  upstreams: [liveUpstream('idp')],
+  agentsKnown: 1,
+  agents: [liveAgent('clerk')],
+  retries: [],
+  workflowsKnown: 0,
+  workflows: [],
+  rules: [],
+  ...changes,
+})
