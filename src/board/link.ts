@@ -1,0 +1,229 @@
+/**
+ * Joins a core to a board: when to exchange words, what a failure means, what is known and how old it is. Calls never
+ * wait for any of it: a word that does not come leaves the core with what it knows.
+ */
+import type { FleetView, Outlook, UpstreamSummary } from '../core/fleet.ts'
+import type { Millis, UpstreamIndex } from '../core/model.ts'
+import { seeded } from '../core/random.ts'
+import { BoardError, type Board, type BoardFault } from './board.ts'
+import { ExchangePace, URGENT_MS } from './pace.ts'
+import { Roster } from './roster.ts'
+import { writeSummary } from './summary-format.ts'
+
+export interface LinkedCore {
+  summary(upstream: UpstreamIndex, now: Millis): UpstreamSummary
+  learn(view: FleetView): void
+  outlook(upstream: UpstreamIndex): Outlook
+}
+
+export interface LinkDeps {
+  readonly board: Board
+  readonly core: LinkedCore
+  /** Names by index; each is a topic. */
+  readonly upstreams: readonly string[]
+  /** Unique, another one after each start; `[A-Za-z0-9._-]{1,64}`. */
+  readonly replica: string
+  /** Monotonic ms. */
+  readonly clock: () => Millis
+  readonly seed: number
+  /** The core was told something: something may be due there. */
+  readonly onLearnt: () => void
+  /** One line of at most one kind of trouble; whoever gets it keeps it to one in ten seconds. */
+  readonly onTrouble: (fault: BoardFault, message: string) => void
+  /** The board answers again. */
+  readonly onBack: (downMs: Millis) => void
+}
+
+export interface BoardReading {
+  readonly kind: Board['kind']
+  readonly replica: string
+  readonly up: boolean
+  /** Replicas known, this one included. */
+  readonly replicas: number
+  /** Since the board last answered; Infinity = never. */
+  readonly ageMs: Millis
+  readonly commands: number
+  readonly bytes: number
+  readonly unreadable: number
+  readonly errors: Readonly<Record<BoardFault, number>>
+  /** By upstream: age of what is known of the others (Infinity = nobody), who is the steward ('' = nobody). */
+  readonly topics: readonly { readonly ageMs: Millis; readonly steward: string; readonly epoch: number }[]
+}
+
+/** How often it is looked whether something is due; the only timer. */
+const LOOK_MS = 50
+/** Without an answer for so long the board counts as lost: a steward stops before its lease is over. */
+const LOST_MS = 1500
+/** Failures in a row after which a single exchange at a time tries whether the board is back. */
+const FAILURES = 3
+const RETRY_MIN_MS = 250
+const RETRY_MAX_MS = 2000
+/** After a return topics come back spread over this, so that a fleet does not come back in one instant. */
+const REJOIN_MS = 2000
+
+interface Topic {
+  readonly upstream: UpstreamIndex
+  readonly name: string
+  readonly roster: Roster
+  dueAt: Millis
+  sentAt: Millis
+  stamp: number
+  sequence: number
+  busy: boolean
+  linked: boolean
+  steward: string
+}
+
+export class BoardLink {
+  readonly #deps: LinkDeps
+  readonly #pace: ExchangePace
+  readonly #random: () => number
+  readonly #topics: Topic[]
+  readonly #errors: Record<BoardFault, number> = {
+    unreachable: 0,
+    timeout: 0,
+    full: 0,
+    'read-only': 0,
+    refused: 0,
+    closed: 0,
+  }
+  #timer: NodeJS.Timeout | undefined
+  #failures = 0
+  #retryAt: Millis = 0
+  #downAt: Millis = 0
+  #stopped = false
+
+  constructor(deps: LinkDeps) {
+    this.#deps = deps
+    this.#random = seeded(deps.seed)
+    this.#pace = new ExchangePace(this.#random)
+    this.#topics = deps.upstreams.map((name, upstream) => ({
+      upstream,
+      name,
+      roster: new Roster(deps.replica, upstream),
+      dueAt: 0,
+      sentAt: -Infinity,
+      stamp: -1,
+      sequence: 0,
+      busy: false,
+      linked: false,
+      steward: '',
+    }))
+  }
+
+  start(): void {
+    const now = this.#deps.clock()
+    for (const topic of this.#topics) topic.dueAt = now + 500 * this.#random()
+    this.#timer = setInterval(() => this.#look(), LOOK_MS)
+    this.#timer.unref()
+  }
+
+  /** Takes its words back and ends; the board itself stays open. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    clearInterval(this.#timer)
+    const { board, replica } = this.#deps
+    await board.leave(
+      replica,
+      this.#topics.map(({ name }) => name),
+    )
+  }
+
+  get up(): boolean {
+    return this.#failures < FAILURES && this.#topics.some(({ roster }) => roster.heardAt > -Infinity)
+  }
+
+  read(): BoardReading {
+    const { board, replica, clock } = this.#deps
+    const now = clock()
+    const known = new Set<string>([replica])
+    for (const { roster } of this.#topics) for (const peer of roster.fresh(now)) known.add(peer.replica)
+    return {
+      kind: board.kind,
+      replica,
+      up: this.up,
+      replicas: known.size,
+      ageMs: now - Math.max(-Infinity, ...this.#topics.map(({ roster }) => roster.heardAt)),
+      commands: board.traffic.commands,
+      bytes: board.traffic.bytes,
+      unreadable: this.#topics.reduce((sum, { roster }) => sum + roster.unreadable, 0),
+      errors: this.#errors,
+      topics: this.#topics.map(({ roster, steward }) => ({
+        ageMs: now - Math.max(-Infinity, ...roster.fresh(now).map(({ arrivedAt }) => arrivedAt)),
+        steward,
+        epoch: roster.epoch,
+      })),
+    }
+  }
+
+  #look(): void {
+    const now = this.#deps.clock()
+    const down = this.#failures >= FAILURES
+    const outlooks = this.#topics.map(({ upstream }) => this.#deps.core.outlook(upstream))
+    const load = outlooks.reduce((sum, { restlessness }) => sum + ExchangePace.load(restlessness), 0)
+    for (const [index, topic] of this.#topics.entries()) {
+      const outlook = outlooks[index]!
+      if (topic.linked && now - topic.roster.heardAt >= LOST_MS && (down || this.#failures > 0))
+        this.#lose(topic, now)
+      if (topic.busy || (down && now < this.#retryAt)) continue
+      const urgent = outlook.stamp !== topic.stamp && now - topic.sentAt >= URGENT_MS && !down
+      if (now < topic.dueAt && !urgent) continue
+      if (down) this.#retryAt = now + RETRY_MAX_MS
+      topic.stamp = outlook.stamp
+      topic.dueAt = now + this.#pace.after(outlook.restlessness, load)
+      void this.#exchange(topic, outlook.claims, now)
+    }
+  }
+
+  async #exchange(topic: Topic, claim: boolean, now: Millis): Promise<void> {
+    const { board, core, replica, clock } = this.#deps
+    topic.busy = true
+    topic.sentAt = now
+    topic.sequence += 1
+    try {
+      const word = writeSummary(core.summary(topic.upstream, now), topic.sequence)
+      const epoch = topic.roster.epoch
+      const answer = await board.exchange({ topic: topic.name, replica, word, claim, epoch })
+      if (this.#stopped) return
+      const at = clock()
+      topic.roster.hear(answer, at)
+      topic.steward = answer.steward
+      topic.linked = true
+      this.#succeeded(at)
+      core.learn(topic.roster.view(at, true))
+      this.#deps.onLearnt()
+    } catch (error) {
+      if (!this.#stopped) this.#failed(error)
+    } finally {
+      topic.busy = false
+    }
+  }
+
+  #succeeded(at: Millis): void {
+    if (this.#failures >= FAILURES) {
+      this.#deps.onBack(at - this.#downAt)
+      for (const topic of this.#topics) topic.dueAt = at + REJOIN_MS * this.#random()
+    }
+    this.#failures = 0
+  }
+
+  #failed(error: unknown): void {
+    // Whatever it is, calls go on without the board.
+    const fault = error instanceof BoardError ? error.fault : 'refused'
+    const now = this.#deps.clock()
+    this.#errors[fault] += 1
+    if (this.#failures === 0) this.#downAt = now
+    this.#failures += 1
+    const backoff = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.max(0, this.#failures - FAILURES))
+    this.#retryAt = now + backoff * (0.5 + this.#random() / 2)
+    this.#deps.onTrouble(fault, error instanceof Error ? error.message : String(error))
+  }
+
+  #lose(topic: Topic, now: Millis): void {
+    topic.linked = false
+    topic.steward = ''
+    this.#deps.core.learn(topic.roster.view(now, false))
+    this.#deps.onLearnt()
+  }
+}

@@ -1,0 +1,58 @@
+/** One agent to a sidecar, all before one upstream: what befalls it shows only across them. */
+import type { Phase } from '../kit/sim/upstream-model.ts'
+import type { Scenario } from '../kit/sim/scenario.ts'
+
+const FROM = 60_000
+
+/** @param agents one to a sidecar, 64 calls a second together; the upstream bears 100 */
+function sidecars(name: string, seed: number, lastsMs: number, phase: Partial<Phase>, agents = 8): Scenario {
+  const until = FROM + lastsMs
+  return {
+    name,
+    seed,
+    durationMs: until + 50_000,
+    upstreams: {
+      api: { servers: 20, serviceMs: 200, sigma: 0.3, queue: 400, phases: [{ from: FROM, until, ...phase }] },
+    },
+    trouble: { from: FROM, until, upstream: 0 },
+    populations: [
+      {
+        name: 'live',
+        agents: Math.round(agents / 4),
+        upstream: 0,
+        perSecond: 64 / agents,
+        priority: 'critical',
+        timeoutMs: 15_000,
+        deadlineMs: 15_000,
+        family: 'openai-js',
+        bytes: 900,
+      },
+      {
+        name: 'work',
+        agents: agents - Math.round(agents / 4),
+        upstream: 0,
+        perSecond: 64 / agents,
+        priority: 'normal',
+        timeoutMs: 20_000,
+        deadlineMs: 45_000,
+        family: 'openai-js',
+        bytes: 3000,
+      },
+    ],
+  }
+}
+
+/** A fifth of its speed for half a minute. */
+export const brownout = sidecars('brownout', 31, 30_000, { slow: 5 })
+/** A quarter of its servers, and a queue that runs over. */
+export const shrunk = sidecars('shrunk', 32, 25_000, { servers: 5 })
+/** Four of ten calls fail, and are tried again. */
+export const failing = sidecars('failing', 33, 15_000, { errorRatio: 0.4, errorStatus: 500 })
+/** It answers nobody. */
+export const dead = sidecars('dead', 34, 10_000, { stopped: true })
+/** It counts calls, and locks out whoever insists. */
+export const quota = sidecars('quota', 35, 25_000, {
+  rateLimit: { perSecond: 25, retryAfterMs: 2000, lockoutMs: 500 },
+})
+
+export const FLEET_SCENARIOS: readonly Scenario[] = [brownout, shrunk, failing, dead, quota]
