@@ -47,8 +47,9 @@ export async function run(options: { smoke: boolean }): Promise<Record<string, u
     const figures: Record<string, unknown> = {}
     for (const shape of SHAPES) {
       const costs = await measure(shape, targets, rounds, seconds)
-      if (shape.name === 'get') Object.assign(figures, summary(costs))
-      else figures[shape.name] = summary(costs)
+      if (shape.name === 'get') {
+        Object.assign(figures, summary(costs), { journalCpuRatio: journalRatio(costs) })
+      } else figures[shape.name] = summary(costs)
     }
     Object.assign(figures, await addedLatency(upstream.port, targets, options.smoke ? 1 : 5))
     return figures
@@ -123,6 +124,13 @@ function summary(costs: Map<string, number[]>): Record<string, unknown> {
     if (name !== 'weir') ratio[name] = round3(median(values.map((value, index) => (own[index] ?? 0) / value)))
   }
   return { cpuUs, spreadUs, ratio }
+}
+
+/** What a journal adds: CPU per request with one over that without, by rounds. */
+function journalRatio(costs: Map<string, number[]>): number {
+  const without = costs.get('weir') ?? []
+  const ratios = (costs.get('weirJournal') ?? []).map((value, round) => value / (without[round] ?? 0))
+  return round3(median(ratios))
 }
 
 /** Latency at a fixed 1,000 calls a second (open loop, no coordinated omission), less the same without a proxy. */

@@ -9,21 +9,40 @@ import { randomInt } from 'node:crypto'
 import type { Page } from './admin/answers.ts'
 import { createAdmin } from './admin/server.ts'
 import type { Readiness } from './admin/server.ts'
+import { dashboardPages } from './admin/dashboard.ts'
+import { described, type Background } from './admin/event-sentence.ts'
+import { frameSource } from './admin/frame-source.ts'
+import { LiveFeed } from './admin/live-feed.ts'
+import type { LiveRule } from './admin/live-frame.ts'
+import { newsView } from './admin/policy-news.ts'
+import { RuleCounter, type RuleHits } from './admin/rule-hits.ts'
+import type { ModeChange } from './admin/rule-switch.ts'
 import { configView, eventView, policiesView } from './admin/views.ts'
-import type { EventView } from './admin/views.ts'
+import type { EventView, OperatorEventName } from './admin/views.ts'
 import { callFields } from './access-line.ts'
+import type { Board } from './board/board.ts'
+import type { BoardReading } from './board/link.ts'
+import { boardView, joinBoard } from './board-membership.ts'
+import { joinCommons } from './commons-membership.ts'
 import type { Config } from './config.ts'
+import { deferralView, joinDeferral } from './deferral-membership.ts'
 import { createCoordinator } from './core/coordinator.ts'
-import type { Coordinator } from './core/coordinator.ts'
-import type { CoreEvent, EventName, Millis, Outcome } from './core/model.ts'
+import type { Coordinator, FleetCore } from './core/coordinator.ts'
+import type { CoreEvent, Millis, Mode, Outcome } from './core/model.ts'
+import type { AgentReading, CoreReading, WorkflowReading } from './core/reading.ts'
+import { createJournal } from './journal/journal.ts'
+import type { Journal, JournalOptions } from './journal/journal.ts'
+import { policyDigest } from './policy/digest.ts'
+import { OtelExport } from './otel-export.ts'
 import { keepPolicies } from './policy-keeper.ts'
 import type { Call } from './proxy/call.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Proxy } from './proxy/proxy.ts'
 import { EventFeed } from './telemetry/event-feed.ts'
-import { createLog } from './telemetry/log.ts'
+import { createLog, errorFields } from './telemetry/log.ts'
 import type { Log } from './telemetry/log.ts'
-import { createMetrics } from './telemetry/metrics.ts'
+import { createMetrics, NO_JOURNAL } from './telemetry/metrics.ts'
+import type { GatewayReading, JournalReading, OwnReading } from './telemetry/metrics.ts'
 import { OwnLoad, PRESSURE_EVERY_MS, ProcessLoad } from './telemetry/own-load.ts'
 import { VERSION } from './version.ts'
 
@@ -36,11 +55,31 @@ export interface App {
   readonly core: Coordinator
   readonly proxy: Proxy
   readonly log: Log
+  /** Everything that people may ask of this process, for whoever speaks for it. */
+  report(): AppReport
+  /** Switches a rule, as the operator's listener does. */
+  setMode(id: string, mode: Mode, by: string): ModeChange
   /** Ready when it resolves. @throws what `listen` throws; nothing is left open then */
   start(): Promise<{ readonly proxy: Address; readonly operator: Address }>
   /** Drains and closes; resolves when both listeners are gone. More calls wait for the same end. */
   stop(): Promise<void>
 }
+
+/** Its times are by this process's clock, of which `reading.at` is now. */
+export interface AppReport {
+  readonly reading: CoreReading
+  readonly agents: readonly AgentReading[]
+  readonly workflows: readonly WorkflowReading[]
+  readonly gateway: GatewayReading
+  readonly own: OwnReading
+  readonly journal: JournalReading
+  /** By rule index. */
+  readonly hits: readonly RuleHits[]
+  readonly board: BoardReading | undefined
+}
+
+/** Rows of agents and of workflows in a report. */
+const REPORTED_ROWS = 200
 
 /** For tests, the demo and the benches. */
 export interface AppOverrides {
@@ -48,6 +87,10 @@ export interface AppOverrides {
   readonly wall?: () => number
   readonly log?: Log
   readonly seed?: number
+  /** No operator's listener: somebody else speaks for this process, by `report`. */
+  readonly operator?: 'none'
+  /** In place of the one in the config; it stays open. */
+  readonly board?: Board
   readonly onEvent?: (event: CoreEvent) => void
   readonly onCallEnd?: (call: Call, outcome: Outcome) => void
   /** The dashboard and its files by path, on the operator's listener. */
@@ -64,35 +107,61 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
   const feed = new EventFeed<EventView>()
   const own = new ProcessLoad()
   const load = new OwnLoad(() => own.read())
+  const hits = new RuleCounter()
   let readiness: Readiness = 'starting'
+  let agentsUrl = ''
 
   const policies = keepPolicies(
     config.policies,
     { upstreams: names, deferral: config.deferral !== undefined },
-    { log, wall },
+    {
+      log,
+      wall,
+      onNews(news) {
+        if (news.name === 'policies-loaded') hits.restart(clock())
+        feed.publish(newsView(news, wall()))
+      },
+    },
   )
-  const core = createCoordinator({
-    policy: policies.policy,
-    upstreams: names,
-    seed: overrides.seed ?? randomInt(2 ** 32),
-    maxAgents: config.tables.agents,
-    maxWorkflows: config.tables.workflows,
-  })
+  const { agents: maxAgents, workflows: maxWorkflows } = config.tables
+  const seed = overrides.seed ?? randomInt(2 ** 32)
+  const bare = createCoordinator({ policy: policies.policy, upstreams: names, seed, maxAgents, maxWorkflows })
+  const journal = config.journal === undefined ? undefined : journalOf(config.journal, bare)
+  const core: Coordinator = journal?.core ?? bare
+  const deferral = joinDeferral(config.deferral, { upstreams: names, clock, wall, log })
+  const commons = joinCommons(config.commons, { core, upstreams: names, clock, wall, log })
   const proxy = createProxy(config.proxy, {
+    desk: deferral.desk,
+    own: (...asked) => commons.own(...asked) || deferral.own(...asked),
     core,
     clock,
     wall,
     log,
     onEvent(event) {
-      const view = eventView(event, names, wall(), clock())
+      const view = described(eventView(event, names, wall(), clock()), event, background(event.upstream))
       feed.publish(view)
       tell(log, view)
+      otel.event(event)
+      commons.event(event)
       overrides.onEvent?.(event)
     },
     onCallEnd(call, outcome) {
+      hits.ended(call.verdict, call.arrivedAt)
+      journal?.ended(call, outcome)
       if (config.log.access) log.access(callFields(call, outcome, clock()))
+      otel.ended(call, outcome)
+      commons.ended(call, outcome)
       overrides.onCallEnd?.(call, outcome)
     },
+  })
+  const board = joinBoard(config.board, {
+    board: overrides.board,
+    core: bare,
+    upstreams: names,
+    clock,
+    seed,
+    log,
+    onLearnt: () => proxy.look(),
   })
   const metrics = createMetrics(
     {
@@ -102,9 +171,41 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
       agents: (most) => core.agents(clock(), most),
       gateway: () => proxy.stats,
       policy: () => ({ failed: policies.status.problems.length > 0, loadedAt: policies.status.loadedAt }),
-      own: () => ({ ready: readiness === 'ready', pressure: load.level, loopDelay: own.loopDelay() }),
+      own: (reader) => ({
+        ready: readiness === 'ready',
+        pressure: load.level,
+        loopDelay: own.loopDelay(reader),
+      }),
+      otlp: () => otel.reading,
+      journal: () => journal?.stats ?? NO_JOURNAL,
+      board: () => board.read(),
+      deferral: () => deferral.reading,
     },
     { agentCap: config.metrics.agentCap },
+  )
+  const otel = new OtelExport(config.otlp, {
+    upstreams,
+    version: VERSION,
+    clock,
+    wall,
+    log,
+    ruleId: (rule) => policies.policy.rules[rule]?.id ?? '',
+    rulesSince: () => policies.status.loadedAt,
+    writeMetrics: (page) => metrics.write(page, 'export'),
+  })
+  const live = new LiveFeed(
+    frameSource({
+      core,
+      clock,
+      wall,
+      upstreams,
+      version: VERSION,
+      control: config.operator.control,
+      state: () => (proxy.isDraining ? 'draining' : readiness),
+      agentsUrl: () => agentsUrl,
+      policy: () => policies.policy,
+      rules: () => policies.policy.rules.map((rule) => liveRule(rule.index)),
+    }),
   )
   const admin = createAdmin(
     {
@@ -115,32 +216,76 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
       feed,
       log,
       readiness: () => (proxy.isDraining ? 'draining' : readiness),
-      policies: () => policiesView(policies.status),
+      policies: () => policiesView(policies.status, (index) => hits.of(index)),
       config: () => configView(config),
-      ...(overrides.pages === undefined ? {} : { pages: overrides.pages }),
+      board: () => boardView(board.read(), names),
+      deferred: () => deferralView(deferral.reading),
+      live,
+      ...(config.operator.control ? { rules: policies } : {}),
+      pages: overrides.pages ?? dashboardPages(),
     },
     config.operator.listen,
   )
   let watch: NodeJS.Timeout | undefined
   let stopping: Promise<void> | undefined
 
+  function journalOf(options: JournalOptions, recorded: Coordinator & FleetCore): Journal {
+    return createJournal(options, {
+      core: recorded,
+      made: { seed, agents: maxAgents, workflows: maxWorkflows },
+      upstreams: names,
+      policy: policies.policy,
+      digest: () => policyDigest(policies.policy, policies.status.notes),
+      version: VERSION,
+      clock,
+      wall,
+      onTrouble: (error, dropped) =>
+        log.limited('error', 'journal', { ...errorFields(error), dropped }, 'the journal cannot be written'),
+      onRecovered: (dropped) => log.info({ dropped }, 'the journal is written again'),
+    })
+  }
+
+  /** What stood behind an event. Built per event: a few a second at the worst. */
+  function background(upstream: number): Background {
+    const row = core.read(clock()).upstreams[upstream]!
+    const { latency, baseline } = row
+    return { policy: policies.policy, latency, baseline, upstreams: names }
+  }
+
+  function liveRule(index: number): LiveRule {
+    const { id, mode } = policies.policy.rules[index]!
+    return { id, mode, override: policies.status.overrides?.has(id) === true, hits: hits.of(index) }
+  }
+
   async function start(): Promise<{ proxy: Address; operator: Address }> {
-    const operator = await admin.listen()
+    await otel.load()
+    await journal?.open()
+    await commons.start()
+    const operator = overrides.operator === 'none' ? NOWHERE : await admin.listen()
     try {
       const agents = await proxy.listen()
+      agentsUrl = `http://${shown(agents)}`
       policies.watch((policy) => proxy.adopt(policy))
       own.start()
+      otel.start()
+      board.start()
+      await deferral.start(proxy.carry)
       watch = setInterval(() => core.pressure(load.sample()), PRESSURE_EVERY_MS)
       watch.unref()
       readiness = 'ready'
-      log.info(
+      const level = overrides.operator === 'none' ? 'debug' : 'info'
+      log[level](
         { version: VERSION, agents: shown(agents), operator: shown(operator), upstreams: names },
         'ready',
       )
       return { proxy: agents, operator }
     } catch (error) {
       await proxy.close()
+      await commons.close()
+      await deferral.close()
+      await board.stop()
       await admin.close()
+      await journal?.close()
       throw error
     }
   }
@@ -148,19 +293,50 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
   async function stop(): Promise<void> {
     readiness = 'draining'
     policies.stop()
+    deferral.drain()
+    commons.drain()
     await proxy.drain()
+    await commons.close()
+    await deferral.close()
+    await board.stop()
+    await otel.stop()
     clearInterval(watch)
+    await journal?.close()
     own.stop()
-    await admin.close()
+    if (overrides.operator !== 'none') await admin.close()
   }
 
-  return { core, proxy, log, start, stop: () => (stopping ??= stop()) }
+  function report(): AppReport {
+    const now = clock()
+    return {
+      reading: core.read(now),
+      agents: core.agents(now, REPORTED_ROWS),
+      workflows: core.workflows(now, REPORTED_ROWS),
+      gateway: { ...proxy.stats, refused: { ...proxy.stats.refused } },
+      own: { ready: readiness === 'ready', pressure: load.level, loopDelay: own.loopDelay('scrape') },
+      journal: { ...(journal?.stats ?? NO_JOURNAL) },
+      hits: policies.policy.rules.map(({ index }) => hits.of(index)),
+      board: board.read(),
+    }
+  }
+
+  return {
+    core,
+    proxy,
+    log,
+    report,
+    setMode: (id, mode, by) => policies.setMode(id, mode, by),
+    start,
+    stop: () => (stopping ??= stop()),
+  }
 }
 
+const NOWHERE: Address = { host: '', port: 0 }
+
 /** Move with the load: worth a line only to whoever looks closely. */
-const FREQUENT: ReadonlySet<EventName> = new Set(['limit-changed', 'quota-learned'])
+const FREQUENT: ReadonlySet<OperatorEventName> = new Set(['limit-changed', 'quota-learned'])
 /** Follow from what a single agent does: limited, so that none of them fills the disk. */
-const PERSONAL: ReadonlySet<EventName> = new Set(['agent-looping', 'workflow-narrowed'])
+const PERSONAL: ReadonlySet<OperatorEventName> = new Set(['agent-looping', 'workflow-narrowed'])
 
 function tell(log: Log, event: EventView): void {
   if (FREQUENT.has(event.name)) log.debug({ event }, event.name)

@@ -3,6 +3,7 @@
  * from where is remembered, so that a problem names the flag or the variable and not a line that nobody wrote.
  */
 import { namedSource } from './policy/document.ts'
+import { readOtelVariables } from './otel-variables.ts'
 import { problemAt, show, type Path, type Place, type Problem, type Source } from './policy/problems.ts'
 
 /** As commander names them. */
@@ -15,6 +16,9 @@ export interface Flags {
   readonly logLevel?: string
   readonly accessLog?: boolean
   readonly auth?: string
+  readonly journal?: string
+  readonly board?: string
+  readonly workers?: string
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -23,11 +27,16 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const VARIABLES: readonly (readonly [name: string, path: Path])[] = [
   ['WEIR_LISTEN', ['listen']],
   ['WEIR_OPERATOR', ['operator', 'listen']],
+  ['WEIR_OPERATOR_CONTROL', ['operator', 'control']],
   ['WEIR_AUTH', ['auth', 'mode']],
   ['WEIR_HASH_KEY', ['identity', 'hashKey']],
   ['WEIR_AGENT_HEADER', ['identity', 'agentHeader']],
   ['WEIR_LOG_LEVEL', ['log', 'level']],
   ['WEIR_ACCESS_LOG', ['log', 'access']],
+  ['WEIR_JOURNAL', ['journal', 'dir']],
+  ['WEIR_BOARD_REDIS', ['board', 'redis']],
+  ['WEIR_BOARD_PASSWORD', ['board', 'password']],
+  ['WEIR_WORKERS', ['workers']],
   ['WEIR_DRAIN', ['drain', 'max']],
   ['WEIR_DRAIN_DELAY', ['drain', 'delay']],
 ]
@@ -39,21 +48,32 @@ export class Overlay {
 
   constructor(flags: Flags, env: Environment) {
     for (const [name, path] of VARIABLES) this.#set(path, plain(env[name]), name)
+    const otel = readOtelVariables(env)
+    for (const { path, value, from } of otel.settings) this.#set(path, value, from)
+    this.problems.push(...otel.problems)
     this.#upstreams(split(env['WEIR_UPSTREAMS']), 'WEIR_UPSTREAMS')
     this.#set(['policies'], split(env['WEIR_POLICIES']), 'WEIR_POLICIES')
 
     this.#set(['listen'], flags.listen, '--listen')
     this.#set(['operator', 'listen'], flags.operator, '--operator')
     this.#set(['auth', 'mode'], flags.auth, '--auth')
+    this.#set(['board', 'redis'], flags.board, '--board')
+    this.#set(['workers'], plain(flags.workers), '--workers')
     this.#set(['policies'], flags.policies, '--policies')
     this.#set(['log', 'level'], flags.logLevel, '--log-level')
     this.#set(['log', 'access'], flags.accessLog, '--access-log')
+    this.#set(['journal', 'dir'], flags.journal, '--journal')
     this.#upstreams(flags.upstream, '--upstream')
   }
 
   /** The last word on `policies` was said here: paths are then relative to the working directory. */
   get hasPolicies(): boolean {
     return this.#values.some(({ path }) => path[0] === 'policies')
+  }
+
+  /** The same of `journal.dir`. */
+  get hasJournal(): boolean {
+    return this.#values.some(({ path }) => path[0] === 'journal')
   }
 
   /** A copy of `file` with the overlay on it. What is not a map stays as it is, for the schema to refuse. */

@@ -1,6 +1,6 @@
 /** The format of `weir.yaml`: keys, defaults, ranges and sentences. Sources of the numbers: the acceptance table. */
 import { z } from 'zod'
-import { choice, duration, flag, scalar, size, text, whole } from './policy/fields.ts'
+import { choice, duration, flag, scalar, share, size, text, whole } from './policy/fields.ts'
 import { NAME, NAME_ALLOWED } from './policy/schema.ts'
 import { DIALECTS } from './proxy/options.ts'
 import { LOG_LEVELS } from './telemetry/log.ts'
@@ -138,6 +138,207 @@ const drain = z.strictObject({
   }),
 })
 
+/** RFC 9110 5.6.2. */
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/
+/** Names of resource attributes: words with dots between them. */
+const ATTRIBUTE_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,127}$/
+
+/** A header's value, which may be a credential. */
+function headerValue(): z.ZodType<string> {
+  return scalar({
+    read: (value) => (typeof value === 'string' && /^[\x20-\x7e]{1,4096}$/.test(value) ? value : undefined),
+    allowed: 'printable ASCII, best as ${VARIABLE}',
+    json: { type: 'string', minLength: 1, maxLength: 4096 },
+    hidden: true,
+  })
+}
+
+function attributeValue(): z.ZodType<string | number | boolean> {
+  return scalar({
+    read: (value) => {
+      if (typeof value === 'string') return value.length <= 1024 ? value : undefined
+      return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+        ? value
+        : undefined
+    },
+    allowed: 'text, a number, or true or false',
+    json: { type: ['string', 'number', 'boolean'], maxLength: 1024 },
+  })
+}
+
+const otlp = z.strictObject({
+  enabled: preset(flag(), true, 'false = nothing is exported, endpoint or not.'),
+  endpoint: upstreamUrl().optional().meta({
+    allowed: 'an http or https URL without credentials, query or fragment',
+    description:
+      'Base of an OTLP/HTTP collector, mostly port 4318; /v1/traces and /v1/metrics come behind it. Absent = no export.',
+  }),
+  headers: z
+    .record(text(128, 'a header name', HEADER_NAME), headerValue())
+    .optional()
+    .meta({ allowed: 'by name: printable ASCII', description: 'Sent with every export: credentials.' }),
+  traces: preset(flag(), true, 'Spans of calls are exported.'),
+  metrics: preset(flag(), true, 'The metrics are exported.'),
+  sampleRatio: preset(
+    share(0, 1),
+    1,
+    'Part of the calls without a trace of their own that are traced; others follow the flag of their traceparent.',
+  ),
+  interval: preset(duration('1s', '1h'), '60s', 'Between two exports of the metrics.'),
+  serviceName: text(255).optional().meta({
+    allowed: 'one line of at most 255 characters',
+    description: '`service.name` of the resource; absent = what `resource` says, else weir.',
+  }),
+  resource: z
+    .record(text(128, 'an attribute name', ATTRIBUTE_NAME), attributeValue())
+    .optional()
+    .meta({
+      allowed: 'by name: text, a number, or true or false',
+      description: 'Attributes of the resource, such as deployment.environment.name.',
+    }),
+})
+
+const journal = z.strictObject({
+  dir: text(4096).optional().meta({
+    allowed: 'the path of a directory',
+    description: 'Where the parts go, from the folder of this file; absent = no journal.',
+  }),
+  maxFileBytes: preset(size('64KiB', '16GiB'), '64MiB', 'Then the next part begins.'),
+  maxTotalBytes: preset(
+    size('128KiB', '4096GiB'),
+    '1GiB',
+    'All parts of the directory together: the oldest ones are removed.',
+  ),
+  hashIds: preset(flag(), false, 'Agents, workflows and parents are written as keyed hashes.'),
+  keyFile: text(4096).optional().meta({
+    allowed: 'the path of a file of 16 to 1024 bytes',
+    description: 'Key of those hashes and of what stands for parts of routes; absent = random per run.',
+  }),
+  paths: preset(flag(), false, 'Paths are written as they came, ids and all.'),
+})
+
+/** A Redis server; unlike an upstream's address it may hold credentials, as every client writes it so. */
+function redisUrl(): z.ZodType<URL> {
+  return scalar({
+    read: (value) => {
+      if (typeof value !== 'string' || value.length > 2048 || !URL.canParse(value)) return undefined
+      const url = new URL(value)
+      const isRedis = url.protocol === 'redis:' || url.protocol === 'rediss:'
+      return isRedis && url.hostname !== '' && /^(\/\d{0,3})?$/.test(url.pathname) ? url : undefined
+    },
+    allowed: 'redis://host:port or rediss://host:port (TLS), with user:password@ and /database if need be',
+    json: { type: 'string', pattern: '^rediss?://' },
+    hidden: true,
+  })
+}
+
+const board = z.strictObject({
+  redis: redisUrl().optional().meta({
+    allowed: 'redis://host:port or rediss://host:port',
+    description: 'A Redis 7 or Valkey server, with TLS as rediss. Absent = no board, but between workers.',
+  }),
+  mode: preset(choice(['single', 'cluster', 'sentinel']), 'single', 'What the addresses are.'),
+  nodes: z.array(endpoint()).min(1).max(64).optional().meta({
+    allowed: 'a list of host:port',
+    description: 'More nodes of the cluster, or more sentinels, beside the one in `redis`.',
+  }),
+  master: preset(text(128), 'mymaster', 'Name of the master that the sentinels watch.'),
+  username: text(256).optional().meta({
+    allowed: 'the name of an ACL user',
+    description: 'Beats the one in `redis`; it needs EVALSHA, EVAL, and the keys under `prefix`.',
+  }),
+  password: headerValue().optional().meta({
+    allowed: 'printable ASCII, best as ${VARIABLE}',
+    description: 'Beats the one in `redis`.',
+  }),
+  ca: text(4096).optional().meta({
+    allowed: 'the path of a PEM file',
+    description: 'Extra trusted authorities; verification itself cannot be switched off.',
+  }),
+  prefix: preset(
+    text(64, 'letters, digits, . _ : -', /^[A-Za-z0-9._:-]{1,64}$/),
+    'weir',
+    'Before every key; one for each fleet that shares a server.',
+  ),
+})
+
+const deferral = z.strictObject({
+  store: preset(
+    choice(['none', 'lmdb', 'redis']),
+    'none',
+    'Where calls that are answered later are kept: nowhere, on the disk of this machine, or in Redis.',
+  ),
+  dir: text(4096).optional().meta({
+    allowed: 'the path of a directory',
+    description:
+      'lmdb: a directory on a local disk that lasts, from the folder of this file; one process each.',
+  }),
+  volatile: preset(flag(), false, 'lmdb: the directory may be one that goes with the container. For trials.'),
+  redis: redisUrl().optional().meta({
+    allowed: 'redis://host:port or rediss://host:port',
+    description:
+      'redis: a Redis 7 or Valkey server with `appendonly yes`; Weirs with the same one share the calls.',
+  }),
+  prefix: preset(
+    text(64, 'letters, digits, . _ : -', /^[A-Za-z0-9._:-]{1,64}$/),
+    'weir-deferred',
+    'redis: before every key.',
+  ),
+  keyFiles: z.array(text(4096)).min(1).max(16).optional().meta({
+    allowed: 'a list of paths of files with a secret of 32 to 1024 characters',
+    description: 'Keys of what is kept, which is always sealed: the first one seals, the others only open.',
+  }),
+  credentials: z
+    .record(
+      text(63, NAME_ALLOWED, UPSTREAM_NAME),
+      z.record(text(128, 'a header name', HEADER_NAME), headerValue()),
+    )
+    .optional()
+    .meta({
+      allowed: 'by upstream: headers by name',
+      description: "Put on calls as they are run; then the agents' own credentials are not kept at all.",
+    }),
+  maxCalls: preset(whole(1, 1_000_000), 10_000, 'Calls at once, ended ones included.'),
+  maxPerAgent: preset(whole(1, 1_000_000), 1000, 'Calls of one agent that have not ended.'),
+  maxCallBytes: preset(size('0B', '64MiB'), '1MiB', 'A larger request body is not kept for later.'),
+  maxAnswerBytes: preset(size('1KiB', '256MiB'), '16MiB', 'A larger answer is not kept.'),
+  maxTotalBytes: preset(size('1MiB', '1024GiB'), '1GiB', 'All of them together.'),
+  ttl: preset(duration('1s', '720h'), '24h', 'A call that was not run by then has expired.'),
+  keep: preset(duration('1s', '720h'), '24h', 'How long an answer can be fetched.'),
+  concurrency: preset(whole(1, 1024), 32, 'Calls of one Weir that are run at once.'),
+  attempts: preset(whole(1, 100), 5, 'Starts of a call that may be sent again.'),
+})
+
+const commons = z.strictObject({
+  store: preset(
+    choice(['none', 'memory', 'lmdb', 'redis']),
+    'none',
+    'Where what agents share is kept: nowhere (then /weir/v1 offers nothing of it), in memory, on disk, or in Redis.',
+  ),
+  dir: text(4096).optional().meta({
+    allowed: 'the path of a directory',
+    description: 'lmdb: a directory on a local disk, from the folder of this file; one process each.',
+  }),
+  redis: redisUrl().optional().meta({
+    allowed: 'redis://host:port or rediss://host:port',
+    description:
+      'redis: a Redis 7 or Valkey server; Weirs with the same one and the same prefix share the commons.',
+  }),
+  prefix: preset(
+    text(64, 'letters, digits, . _ : -', /^[A-Za-z0-9._:-]{1,64}$/),
+    'weir-commons',
+    'redis: before every key.',
+  ),
+  maxRecordBytes: preset(size('1KiB', '8MiB'), '256KiB', 'One document, event, task or registration.'),
+  maxRoomBytes: preset(size('1MiB', '64GiB'), '256MiB', 'All documents together; likewise tasks, events.'),
+  maxDocuments: preset(whole(1, 10_000_000), 10_000, 'Documents of state at once.'),
+  maxTasks: preset(whole(1, 10_000_000), 100_000, 'Tasks at once, ended ones that are still kept included.'),
+  maxEvents: preset(whole(100, 10_000_000), 100_000, 'Events that are kept; the oldest go first.'),
+  maxAgents: preset(whole(1, 1_000_000), 10_000, 'Agents registered at once.'),
+  maxListeners: preset(whole(1, 100_000), 2000, 'Streams and long polls at once.'),
+  keepTasks: preset(duration('1m', '2160h'), '24h', 'How long the end of a task is kept.'),
+})
+
 export const configFile = z.strictObject({
   listen: preset(endpoint(), '127.0.0.1:8080', 'Where agents connect.'),
   auth: z
@@ -152,7 +353,14 @@ export const configFile = z.strictObject({
   operator: section(
     "The operator's listener; agents must not reach it.",
     {},
-    z.strictObject({ listen: preset(endpoint(), '127.0.0.1:9090', 'Where probes, metrics and state are.') }),
+    z.strictObject({
+      listen: preset(endpoint(), '127.0.0.1:9090', 'Where probes, metrics, state and the dashboard are.'),
+      control: preset(
+        flag(),
+        false,
+        'Whoever reaches this listener may switch the mode of a rule, until the next reload.',
+      ),
+    }),
   ),
   upstreams,
   policies: z.array(text(4096)).min(1).max(64).optional().meta({
@@ -193,6 +401,12 @@ export const configFile = z.strictObject({
       agents: preset(whole(0, 10_000), 20, 'Agents with a series of their own; the rest is `other`.'),
     }),
   ),
+  otlp: section('Export to an OpenTelemetry collector: docs/opentelemetry.md.', {}, otlp),
+  journal: section('One line of metadata per call, to files: docs/journal.md.', {}, journal),
+  deferral: section('Calls that are answered later: docs/deferral.md.', {}, deferral),
+  commons: section('What agents share through Weir on purpose: docs/commons.md.', {}, commons),
+  board: section('What replicas tell each other: docs/fleet.md.', {}, board),
+  workers: preset(whole(1, 64), 1, 'Processes that share the port of the agents.'),
   tables: section(
     'Sizes of the tables, fixed for the life of the process.',
     {},

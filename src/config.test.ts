@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -148,7 +148,7 @@ describe('the config', () => {
     )
     expect(problems({ flags: { listen: 'nowhere' } })).toEqual([
       '--listen: listen is "nowhere"; allowed: host:port; fix: write it like 127.0.0.1:8080 or [::1]:8080',
-      'weir.yaml:1:1: unknown key "listn"; allowed: listen, auth, operator, upstreams, policies, identity, limits, hold, drain, log, metrics, tables; nearest: listen; fix: write "listen"',
+      'weir.yaml:1:1: unknown key "listn"; allowed: listen, auth, operator, upstreams, policies, identity, limits, hold, drain, log, metrics, otlp, journal, deferral, commons, board, workers, tables; nearest: listen; fix: write "listen"',
       'weir.yaml:3:3: the name "weir" in upstreams; allowed: a name of a-z, 0-9 and -, at most 63 characters, with no - at either end; weir itself is reserved; fix: rename it',
       'weir.yaml:4:13: upstreams.a.url is not valid (not shown here); allowed: an http or https URL without credentials, query or fragment; fix: change the value',
       'weir.yaml:4:22: unknown key "conections" in upstreams.a; allowed: url, dialect, connectTimeout, firstByteTimeout, idleTimeout, connections, maxInFlight, websocket, ca; nearest: connections; fix: write "connections"',
@@ -210,6 +210,38 @@ describe('the config', () => {
     const pem = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n'
     writeFileSync(join(cwd, 'ca.pem'), pem)
     expect(load().proxy.upstreams[0]?.ca).toBe(pem)
+  })
+
+  it('writes no journal unless it is told where, from the folder of the file or from where a flag was typed', () => {
+    mkdirSync(join(cwd, 'etc'))
+    writeFileSync(join(cwd, 'etc', 'w.yaml'), 'upstreams: { a: http://x }\njournal: { dir: calls }')
+    expect(load({ flags: { upstream: [OPENAI] } }).journal).toBeUndefined()
+    expect(load({ flags: { config: 'etc/w.yaml' } }).journal).toMatchObject({
+      dir: join(cwd, 'etc', 'calls'),
+      maxFileBytes: 64 * 1024 ** 2,
+      maxTotalBytes: 1024 ** 3,
+      hashIds: false,
+      paths: false,
+    })
+    expect(load({ flags: { config: 'etc/w.yaml', journal: 'here' } }).journal?.dir).toBe(join(cwd, 'here'))
+    expect(load({ flags: { config: 'etc/w.yaml' }, env: { WEIR_JOURNAL: '/j' } }).journal?.dir).toBe('/j')
+  })
+
+  it('reads the key of a journal from a file, and says when that holds none', () => {
+    file(
+      'upstreams: { a: http://x }\njournal: { dir: j, keyFile: k, maxFileBytes: 1MiB, maxTotalBytes: 1MiB }',
+    )
+    expect(problems()).toEqual([
+      'weir.yaml:2:29: journal.keyFile cannot be read (ENOENT); allowed: a file with a secret of 16 to 1024 characters; fix: check the path; `head -c 32 /dev/urandom | base64` makes a key',
+      'weir.yaml:2:67: 1048576 bytes in all are less than two parts of 1048576; allowed: at least twice maxFileBytes; fix: raise journal.maxTotalBytes, or lower journal.maxFileBytes',
+    ])
+    file('upstreams: { a: http://x }\njournal: { dir: j, keyFile: k }')
+    writeFileSync(join(cwd, 'k'), 'short\n')
+    expect(problems()[0]).toContain('journal.keyFile holds 5 characters')
+    writeFileSync(join(cwd, 'k'), 'a secret of some length\n')
+    const first = load().journal?.key.toString('hex')
+    expect(load().journal?.key.toString('hex')).toBe(first)
+    expect(first).toHaveLength(64)
   })
 
   it('says that a file that was named is not there', () => {

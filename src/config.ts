@@ -7,31 +7,50 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { commonsConfig, type CommonsConfig } from './commons-config.ts'
 import { configFile, type ConfigValue, type Endpoint, type UpstreamValue } from './config-schema.ts'
 import { interpolate, Overlay, type Environment, type Flags } from './config-input.ts'
+import type { JournalOptions } from './journal/journal.ts'
 import { LARGEST_BYTES, namedSource, readDocument } from './policy/document.ts'
 import {
   formatProblem,
   hasErrors,
   problemAt,
   sortProblems,
+  type Path,
   type Problem,
   type Source,
 } from './policy/problems.ts'
 import type { Dialect, ProxyOptions, UpstreamOptions } from './proxy/options.ts'
+import type { RedisTarget } from './board/redis-board.ts'
 import type { LogLevel } from './telemetry/log.ts'
+import { deferralConfig, type DeferralConfig } from './deferral-config.ts'
+import type { OtlpOptions } from './telemetry/otlp/options.ts'
 
 export type { Flags } from './config-input.ts'
 
 export interface Config {
   readonly proxy: ProxyOptions
-  readonly operator: { readonly listen: Endpoint }
+  readonly operator: {
+    readonly listen: Endpoint
+    /** The operator's listener may switch the mode of rules. */
+    readonly control: boolean
+  }
   /** Files and folders, absolute. */
   readonly policies: readonly string[]
   readonly log: { readonly level: LogLevel; readonly access: boolean }
   readonly metrics: { readonly agentCap: number }
-  /** Where deferred calls are kept; undefined = nowhere, and `do: defer` is refused. */
-  readonly deferral: undefined
+  /** Undefined = nothing is exported. */
+  readonly otlp: OtlpOptions | undefined
+  /** Undefined = none is written. */
+  readonly journal: JournalOptions | undefined
+  /** Undefined = no Redis. */
+  readonly board: RedisTarget | undefined
+  readonly workers: number
+  /** Undefined = nothing is deferred, and `do: defer` is refused. */
+  readonly deferral: DeferralConfig | undefined
+  /** Undefined = agents share nothing through Weir. */
+  readonly commons: CommonsConfig | undefined
   readonly tables: { readonly agents: number; readonly workflows: number }
 }
 
@@ -95,7 +114,10 @@ export function readConfig(sources: ConfigSources = {}): ReadConfig {
   const base = file === undefined || overlay.hasPolicies ? cwd : dirname(file.path)
   const folder = file === undefined ? cwd : dirname(file.path)
   const problems = [...read.problems]
-  const config = resolveConfig(read.value, { source: read.source, base, folder, problems })
+  const journalBase = file === undefined || overlay.hasJournal ? cwd : folder
+  const isInCluster = env['KUBERNETES_SERVICE_HOST'] !== undefined
+  const at = { source: read.source, base, journalBase, folder, problems, isInCluster }
+  const config = resolveConfig(read.value, at)
   return hasErrors(problems) ? refuse(problems) : { ok: true, config, file: file?.path }
 }
 
@@ -103,9 +125,13 @@ interface Resolving {
   readonly source: Source
   /** Policies are found from here. */
   readonly base: string
+  /** The journal's directory is found from here. */
+  readonly journalBase: string
   /** Other files are found from here. */
   readonly folder: string
   readonly problems: Problem[]
+  /** This process is in a pod of Kubernetes. */
+  readonly isInCluster: boolean
 }
 
 function resolveConfig(value: ConfigValue, to: Resolving): Config {
@@ -145,11 +171,30 @@ function resolveConfig(value: ConfigValue, to: Resolving): Config {
       drainMs: drain.max,
       drainDelayMs: delay,
     },
-    operator: { listen: value.operator.listen },
+    operator: value.operator,
     policies: value.policies?.map((path) => resolve(to.base, path)) ?? [DEFAULT_POLICY],
     log: value.log,
     metrics: { agentCap: value.metrics.agents },
-    deferral: undefined,
+    otlp: otlpOptions(value.otlp),
+    journal: journalOptions(value.journal, to),
+    board: redisTarget(value.board, to),
+    workers: value.workers,
+    deferral: deferralConfig(value.deferral, {
+      folder: to.folder,
+      upstreams: upstreams.map(({ name }) => name),
+      workers: value.workers,
+      isInCluster: to.isInCluster,
+      read: (path) => {
+        const read = readText({ name: path, path })
+        return read.ok ? read.text : undefined
+      },
+      report: (path, complaint) => to.problems.push(problemAt(to.source, path, complaint)),
+    }),
+    commons: commonsConfig(value.commons, {
+      folder: to.folder,
+      workers: value.workers,
+      report: (path, complaint) => to.problems.push(problemAt(to.source, path, complaint)),
+    }),
     tables: value.tables,
   })
 }
@@ -206,16 +251,96 @@ export function guessDialect(name: string, host: string): Dialect {
   return words.includes('anthropic') || words.includes('claude') ? 'anthropic' : 'problem'
 }
 
+function otlpOptions(value: ConfigValue['otlp']): OtlpOptions | undefined {
+  const { enabled, endpoint, headers = {}, resource = {}, traces, metrics, sampleRatio } = value
+  if (!enabled || endpoint === undefined || !(traces || metrics)) return undefined
+  const serviceName = value.serviceName ?? String(resource['service.name'] ?? 'weir')
+  return {
+    endpoint,
+    headers,
+    traces,
+    metrics,
+    sampleRatio,
+    intervalMs: value.interval,
+    serviceName,
+    resource,
+  }
+}
+
+function journalOptions(value: ConfigValue['journal'], to: Resolving): JournalOptions | undefined {
+  const { dir, maxFileBytes, maxTotalBytes, hashIds, paths } = value
+  if (maxTotalBytes < 2 * maxFileBytes) {
+    to.problems.push(
+      problemAt(to.source, ['journal', 'maxTotalBytes'], {
+        found: `${maxTotalBytes} bytes in all are less than two parts of ${maxFileBytes}`,
+        allowed: 'at least twice maxFileBytes',
+        fix: 'raise journal.maxTotalBytes, or lower journal.maxFileBytes',
+      }),
+    )
+  }
+  const key = value.keyFile === undefined ? undefined : journalKey(value.keyFile, to)
+  if (dir === undefined) return undefined
+  const directory = resolve(to.journalBase, dir)
+  return { dir: directory, maxFileBytes, maxTotalBytes, hashIds, key: hashKey(key), paths }
+}
+
+function journalKey(path: string, to: Resolving): string | undefined {
+  const read = readText({ name: path, path: resolve(to.folder, path) })
+  const key = read.ok ? read.text.trim() : ''
+  if (key.length >= 16 && key.length <= 1024) return key
+  to.problems.push(
+    problemAt(to.source, ['journal', 'keyFile'], {
+      found: `journal.keyFile ${read.ok ? `holds ${key.length} characters` : read.problem.found}`,
+      allowed: 'a file with a secret of 16 to 1024 characters',
+      fix: 'check the path; `head -c 32 /dev/urandom | base64` makes a key',
+    }),
+  )
+  return undefined
+}
+
+function redisTarget(value: ConfigValue['board'], to: Resolving): RedisTarget | undefined {
+  const { redis: url, mode, nodes = [], master, prefix } = value
+  if (url === undefined) {
+    if (nodes.length > 0) {
+      const fix = 'name one of them as `redis: redis://host:port`'
+      const complaint = { found: 'board.nodes without board.redis', allowed: 'both', fix }
+      to.problems.push(problemAt(to.source, ['board', 'nodes'], complaint))
+    }
+    return undefined
+  }
+  const first = {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 6379 : Number(url.port),
+  }
+  const ca = value.ca === undefined ? undefined : pemFile('board.ca', ['board', 'ca'], value.ca, to)
+  return {
+    kind: mode,
+    addresses: [first, ...nodes],
+    master: mode === 'sentinel' ? master : undefined,
+    username: value.username ?? decoded(url.username),
+    password: value.password ?? decoded(url.password),
+    database: Number(url.pathname.slice(1)),
+    tls: url.protocol === 'rediss:' ? { ca } : undefined,
+    prefix,
+  }
+}
+
+function decoded(text: string): string | undefined {
+  return text === '' ? undefined : decodeURIComponent(text)
+}
+
 function authorities(name: string, path: string, to: Resolving): string | undefined {
+  return pemFile(`upstreams.${name}.ca`, ['upstreams', name, 'ca'], path, to)
+}
+
+function pemFile(key: string, place: Path, path: string, to: Resolving): string | undefined {
   const report = (found: string): undefined => {
     const complaint = { found, allowed: 'a PEM file with certificates', fix: 'check the path and the file' }
-    to.problems.push(problemAt(to.source, ['upstreams', name, 'ca'], complaint))
+    to.problems.push(problemAt(to.source, place, complaint))
   }
   const read = readText({ name: path, path: resolve(to.folder, path) })
-  if (!read.ok) return report(`upstreams.${name}.ca ${read.problem.found}`)
-  return read.text.includes('-----BEGIN CERTIFICATE-----')
-    ? read.text
-    : report(`upstreams.${name}.ca holds no certificate`)
+  if (!read.ok) return report(`${key} ${read.problem.found}`)
+  return read.text.includes('-----BEGIN CERTIFICATE-----') ? read.text : report(`${key} holds no certificate`)
 }
 
 function readText(file: {

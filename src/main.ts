@@ -6,7 +6,6 @@
  * line, the config or the policies (EX_USAGE of sysexits.h, as linkerd does).
  */
 import { Command, CommanderError } from 'commander'
-import type { App } from './app.ts'
 import { ConfigError } from './config.ts'
 import type { Log } from './telemetry/log.ts'
 import { VERSION } from './version.ts'
@@ -35,6 +34,26 @@ const VERBS: readonly Verb[] = [
     name: 'explain',
     summary: 'which rules match a given call, and what would happen',
     load: async () => (await import('./cli/explain.ts')).explainCommand(),
+  },
+  {
+    name: 'report',
+    summary: 'a journal as one page: storms, fan-out, drift, wasted work, and what Weir did',
+    load: async () => (await import('./cli/report.ts')).reportCommand(),
+  },
+  {
+    name: 'replay',
+    summary: 'a journal under other policies: what would have been held, slotted, shed, and spared',
+    load: async () => (await import('./cli/replay.ts')).replayCommand(),
+  },
+  {
+    name: 'top',
+    summary: 'watch a running Weir in the terminal',
+    load: async () => (await import('./cli/top.ts')).topCommand(),
+  },
+  {
+    name: 'import',
+    summary: 'make a journal of HAR files or OpenTelemetry traces',
+    load: async () => (await import('./cli/import.ts')).importCommand(),
   },
   {
     name: 'schema',
@@ -66,7 +85,7 @@ async function main(words: readonly string[]): Promise<void> {
 }
 
 /** Runs until SIGTERM or SIGINT has been answered with an orderly end; a second one ends at once. */
-async function serve(app: App, appLog: Log): Promise<void> {
+async function serve(app: { start(): Promise<unknown>; stop(): Promise<void> }, appLog: Log): Promise<void> {
   log = appLog
   const told = new Promise<NodeJS.Signals>((resolve) => {
     let isTold = false

@@ -3,6 +3,9 @@ export interface Rival {
   push(value: number): boolean
 }
 
+/** Made anew for each series, from the stretch that is taken to be healthy. */
+export type MakeRival = (healthy: readonly number[]) => Rival
+
 /** Mean and deviation of a stretch that is taken to be healthy. */
 export function healthyMoments(values: readonly number[]): {
   readonly mean: number

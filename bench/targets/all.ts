@@ -29,6 +29,21 @@ export async function startUpstream(): Promise<{ port: number; stop: () => Promi
 }
 
 export async function startWeir(upstreamPort: number, extra: readonly string[] = []): Promise<Target> {
+  return startWeirAs('weir', upstreamPort, extra)
+}
+
+/** The same with a journal, in a directory that goes when it stops. */
+async function startWeirJournal(upstreamPort: number): Promise<Target> {
+  const directory = mkdtempSync(join(tmpdir(), 'weir-journal-'))
+  return startWeirAs('weirJournal', upstreamPort, [`--journal=${directory}`], directory)
+}
+
+async function startWeirAs(
+  name: string,
+  upstreamPort: number,
+  extra: readonly string[],
+  directory?: string,
+): Promise<Target> {
   const port = await freePort()
   const operator = await freePort()
   const args = [
@@ -41,7 +56,7 @@ export async function startWeir(upstreamPort: number, extra: readonly string[] =
     '--log-level=error',
     ...extra,
   ]
-  return target('weir', port, '/api', await startProcess(process.execPath, args, port))
+  return target(name, port, '/api', await startProcess(process.execPath, args, port), directory)
 }
 
 async function startScript(name: string, script: string, upstreamPort: number, mode = ''): Promise<Target> {
@@ -106,6 +121,7 @@ backend api
 export async function startAll(upstreamPort: number): Promise<Target[]> {
   const targets = [
     await startWeir(upstreamPort),
+    await startWeirJournal(upstreamPort),
     await startScript('httpProxy', 'http-proxy.mjs', upstreamPort),
     await startScript('httpProxyKeepAlive', 'http-proxy.mjs', upstreamPort, 'keep-alive'),
     await startScript('replyFrom', 'reply-from.mjs', upstreamPort),

@@ -43,7 +43,7 @@ export async function explainRecorded(id: string, flags: RecordedFlags): Promise
       lines,
       name: policies.join(', '),
       compile(upstreams) {
-        const set = loadPolicies(policies, { upstreams, deferral: false })
+        const set = loadPolicies(policies, { upstreams, deferral: true })
         if (!set.ok) throw new ConfigError(set.problems)
         return { policy: set.policy, notes: set.notes, digest: policyDigest(set.policy, set.notes) }
       },

@@ -124,7 +124,7 @@ function candidateOf(paths: readonly string[], flags: ReplayFlags, compiled: Pol
   return {
     name: paths.join(', '),
     compile(upstreams) {
-      const set = loadPolicies(paths, { upstreams, deferral: false })
+      const set = loadPolicies(paths, { upstreams, deferral: true })
       if (!set.ok) throw new ConfigError(set.problems)
       warn(set.problems)
       const policy = flags.enforce === true ? enforced(set.policy) : set.policy

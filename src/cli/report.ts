@@ -103,7 +103,7 @@ async function replayed(
     policies: {
       name,
       compile(upstreams) {
-        const set = loadPolicies(paths, { upstreams, deferral: false })
+        const set = loadPolicies(paths, { upstreams, deferral: true })
         if (!set.ok) throw new ConfigError(set.problems)
         const rules = set.policy.rules.map((rule) =>
           rule.mode === 'shadow' ? { ...rule, mode: 'enforce' as const } : rule,

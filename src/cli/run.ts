@@ -1,9 +1,8 @@
 /** `weir run`: the proxy and the operator's listener, until a signal ends them. */
 import { Command, Option } from 'commander'
-import type { App } from '../app.ts'
 import { createApp } from '../app.ts'
-import { loadConfig } from '../config.ts'
-import { LOG_LEVELS } from '../telemetry/log.ts'
+import { loadConfig, type Config } from '../config.ts'
+import { createLog, LOG_LEVELS } from '../telemetry/log.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /** As commander names them; `config.ts` checks the values, together with the file and the environment. */
@@ -16,10 +15,20 @@ interface RunFlags {
   readonly logLevel?: string
   readonly accessLog?: boolean
   readonly auth?: string
+  readonly journal?: string
+  readonly board?: string
+  readonly workers?: string
+}
+
+type Serve = (app: Served, log: Log) => Promise<void>
+
+interface Served {
+  start(): Promise<unknown>
+  stop(): Promise<void>
 }
 
 /** @param serve runs the app until the process is told to stop */
-export function runCommand(serve: (app: App, log: Log) => Promise<void>): Command {
+export function runCommand(serve: Serve): Command {
   return new Command('run')
     .description('run the proxy')
     .option('-c, --config <file>', 'config file (default: weir.yaml, when there is one)')
@@ -29,6 +38,9 @@ export function runCommand(serve: (app: App, log: Log) => Promise<void>): Comman
     .option('--policies <path>', 'a policy file or a folder of them; repeat for more', collect)
     .addOption(new Option('--log-level <level>', 'what is logged').choices([...LOG_LEVELS]))
     .option('--access-log', 'one line per call')
+    .option('--journal <dir>', 'write a journal there: one line of metadata per call, for report and replay')
+    .option('--board <url>', 'a Redis for what replicas tell each other: redis://host:port')
+    .option('--workers <n>', 'processes that share the port of the agents (default: 1)')
     .option('--auth <mode>', "'none' to listen off loopback without authentication, in so many words")
     .addHelpText(
       'after',
@@ -38,9 +50,19 @@ Example:
   OPENAI_BASE_URL=http://127.0.0.1:8080/openai/v1 python agent.py`,
     )
     .action(async (flags: RunFlags) => {
-      const app = createApp(loadConfig({ flags }))
+      const config = loadConfig({ flags })
+      if (config.workers > 1) return runMany(config, serve)
+      const app = createApp(config)
       await serve(app, app.log)
     })
+}
+
+/** The primary, or one of the workers that it starts with the same words. */
+async function runMany(config: Config, serve: Serve): Promise<void> {
+  const { default: cluster } = await import('node:cluster')
+  if (cluster.isWorker) return (await import('./workers-child.ts')).runWorker(config)
+  const log = createLog({ ...config.log, clock: () => performance.now() })
+  await serve((await import('./workers.ts')).createWorkers(config, log), log)
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {

@@ -4,16 +4,19 @@
  */
 import { Admission } from './admit/admission.ts'
 import { Agenda } from './admit/agenda.ts'
+import { CLASS_SHARES } from './admit/class-shares.ts'
 import { Rulebook } from './admit/rulebook.ts'
 import { StaticLimits } from './admit/static-limits.ts'
 import { WaitingLine } from './admit/waiting-line.ts'
 import { AgentBook } from './observe/agent-book.ts'
-import { IdentityTable } from './observe/identity-table.ts'
+import { IdentityTable, OTHER_SLOT } from './observe/identity-table.ts'
 import { LoopDetector } from './detect/loop.ts'
+import { InFlight } from './observe/in-flight.ts'
 import { LineageTracker } from './observe/lineage.ts'
-import { OpenCalls, type OpenCall } from './observe/open-calls.ts'
+import { NO_GATES, OpenCalls, type OpenCall } from './observe/open-calls.ts'
 import { QuotaKnowledge } from './observe/quota.ts'
 import { RouteBook } from './observe/route-book.ts'
+import { SlotRows } from './observe/slot-rows.ts'
 import { Workflows } from './observe/workflows.ts'
 import { readUpstream } from './observe/upstream-view.ts'
 import type {
@@ -27,8 +30,11 @@ import type {
   Outcome,
   Reason,
   Settlement,
+  UpstreamIndex,
   Verdict,
 } from './model.ts'
+import type { FleetView, Outlook, UpstreamSummary } from './fleet.ts'
+import { hashName } from './fleet/sketch.ts'
 import type { Policy } from './policy.ts'
 import { seeded } from './random.ts'
 import type { AgentReading, CoreReading, WorkflowReading } from './reading.ts'
@@ -69,6 +75,16 @@ export interface Coordinator {
   workflows(now: Millis, most: number): readonly WorkflowReading[]
 }
 
+/** A core that is one of several for the same upstreams: `board/` carries what they say to each other. */
+export interface FleetCore {
+  /** What this replica has to say of one upstream to the others. Cheap enough for a few times a second. */
+  summary(upstream: UpstreamIndex, now: Millis): UpstreamSummary
+  /** What the others said of one upstream; may make something due: see `wakeAt`. */
+  learn(view: FleetView): void
+  /** How soon there is something to exchange; cheap. */
+  outlook(upstream: UpstreamIndex): Outlook
+}
+
 /** Below this, a retry is counted but never acted on (algorithms.md 3(2)). */
 const ACTED_ON_CONFIDENCE = 0.6
 const AGENT_IDLE_MS = 600_000
@@ -78,15 +94,13 @@ const NO_ADVICE: Advice = { slotAt: 0 }
 const DROPPED = new Set([429, 503, 529])
 const NARROWING: ReadonlySet<Reason> = new Set(['fan-out', 'budget', 'loop'])
 
-export function createCoordinator(options: CoreOptions): Coordinator {
+export function createCoordinator(options: CoreOptions): Coordinator & FleetCore {
   return new Core(options)
 }
 
-class Core implements Coordinator {
+class Core implements Coordinator, FleetCore {
   readonly #upstreams: UpstreamState[]
   readonly #news: UpstreamNews[]
-  /** By agent slot: announced as looping. */
-  readonly #looping: Uint8Array
   readonly #agents: IdentityTable
   readonly #book: AgentBook
   readonly #loops: LoopDetector
@@ -95,12 +109,19 @@ class Core implements Coordinator {
   readonly #lineage: LineageTracker
   readonly #quota = new QuotaKnowledge(4096)
   readonly #calls = new OpenCalls()
+  readonly #inFlight: InFlight
   readonly #agenda = new Agenda()
   readonly #line = new WaitingLine()
   readonly #admission: Admission
   readonly #sizes: { upstreams: number; agents: number; workflows: number }
+  /** Of the agents' names, by slot: what they are called on the board. */
+  readonly #hashes: Uint32Array
   readonly #directives: Directive[] = []
   readonly #announced: CoreEvent[] = []
+  /** The earliest beat of all upstreams; an arrival may bring it forward, a tick looks anew. */
+  #nextBeatAt: Millis = Infinity
+  /** False = nobody stands in any queue; true = somebody may. */
+  #queueing = false
   /** Room may have been made: held calls are looked at by the next tick. */
   #dispatchDue = false
   #at: Millis = 0
@@ -110,20 +131,32 @@ class Core implements Coordinator {
     const workflows = options.maxWorkflows ?? 16_384
     const random = seeded(options.seed)
     this.#sizes = { upstreams: options.upstreams.length, agents: agents + 1, workflows: workflows + 1 }
-    this.#book = new AgentBook(agents + 1)
-    this.#loops = new LoopDetector(agents + 1)
-    this.#agents = new IdentityTable(agents, AGENT_IDLE_MS, (slot) => this.#forgetAgent(slot))
+    this.#hashes = new Uint32Array(agents + 1)
+    this.#hashes[OTHER_SLOT] = hashName('other')
+    const widths = [IdentityTable.rowBytes, AgentBook.rowBytes, ...LoopDetector.rowBytes]
+    const [identity, book, ...loops] = SlotRows.shared(agents + 1, widths)
+    this.#book = new AgentBook(agents + 1, book)
+    this.#loops = new LoopDetector(agents + 1, loops)
+    this.#agents = new IdentityTable({
+      size: agents,
+      idleMs: AGENT_IDLE_MS,
+      onTake: (slot, name) => (this.#hashes[slot] = hashName(name)),
+      onEvict: (slot) => this.#forgetAgent(slot),
+      rows: identity,
+      seed: options.seed,
+    })
     this.#workflows = new Workflows({
       size: workflows,
       thresholds: options.policy.workflow,
       upstreams: options.upstreams.length,
+      seed: options.seed,
     })
     this.#lineage = new LineageTracker({ size: 16_384 })
+    this.#inFlight = new InFlight(options.upstreams.length)
     this.#upstreams = options.policy.upstreams.map(
-      (policy, index) => new UpstreamState(index, policy, agents + 1, random, 0),
+      (policy, index) => new UpstreamState(index, policy, agents + 1, random, 0, this.#hashes),
     )
     this.#news = this.#upstreams.map((state) => new UpstreamNews(state, this.#announce))
-    this.#looping = new Uint8Array(agents + 1)
     const limits = new StaticLimits(options.policy, this.#sizes)
     this.#admission = new Admission({
       limits,
@@ -140,14 +173,14 @@ class Core implements Coordinator {
     const at = this.#advance(arrival.at)
     const call = this.#calls.begin(arrival.call)
     const state = this.#state(arrival.upstream)
-    this.#fill(call, arrival, at)
+    this.#fill(call, arrival, state, at)
     // Who comes back because it was asked to is no sign of a storm; who comes early, against advice, is.
     call.invited = this.#admission.invited(call, state, at)
     if (call.invited) this.#admission.keepPromise(call, state, at)
     this.#observe(call, arrival, state, at)
     this.#admission.rulebook.consult(call, arrival, state)
     const shadow =
-      call.shadow !== -1 || call.shadowGates.length > 0 ? this.#admission.foresee(call, at) : undefined
+      call.shadow !== -1 || call.shadowGates !== NO_GATES ? this.#admission.foresee(call, at) : undefined
     const plain = this.#admission.decide(arrival.call, call, at, false)
     const verdict = shadow === undefined ? plain : { ...plain, shadow }
     state.tally.verdict(verdict)
@@ -178,7 +211,7 @@ class Core implements Coordinator {
     if (call === undefined) return
     const state = this.#state(call.upstream)
     if (call.waiting !== 'nothing') {
-      this.#stopWaiting(settlement.call, call, at)
+      this.#stopWaiting(settlement.call, call)
       this.#withdraw(call)
       this.#finish(settlement.call, call, 'client-gone')
       return
@@ -202,12 +235,10 @@ class Core implements Coordinator {
     if (due !== Infinity && at - due >= STALL_MS) for (const state of this.#upstreams) state.storm.paused(at)
     for (const state of this.#upstreams) {
       if (state.nextBeatAt() <= at) this.#beat(state, at)
-      state.queue.expire(at, (slot, displaced) =>
-        this.#expire(slot, displaced ? 'queue-full' : 'deadline', at),
-      )
-      this.#dispatch(state, at)
+      if (state.queue.size > 0) this.#serve(state, at)
     }
     for (let slot = this.#agenda.take(at); slot !== -1; slot = this.#agenda.take(at)) this.#due(slot, at)
+    this.#lookAhead()
     for (const event of this.#announced) this.#directives.push({ do: 'announce', event })
     this.#announced.length = 0
     return this.#directives
@@ -215,9 +246,9 @@ class Core implements Coordinator {
 
   wakeAt(): Millis {
     if (this.#dispatchDue || this.#announced.length > 0) return this.#at
-    let next = this.#agenda.nextAt()
+    let next = Math.min(this.#agenda.nextAt(), this.#nextBeatAt)
+    if (!this.#queueing) return next
     for (const state of this.#upstreams) {
-      next = Math.min(next, state.nextBeatAt())
       if (state.queue.size === 0) continue
       next = Math.min(next, state.queue.nextExpiry())
       next = Math.min(next, Math.max(this.#at + 1, state.nextDispatchAt()))
@@ -256,6 +287,22 @@ class Core implements Coordinator {
     this.#admission.pressure = level
   }
 
+  summary(upstream: UpstreamIndex, now: Millis): UpstreamSummary {
+    return this.#state(upstream).member.summary(this.#advance(now))
+  }
+
+  learn(view: FleetView): void {
+    this.#advance(view.at)
+    const state = this.#state(view.upstream)
+    state.learn(view)
+    this.#nextBeatAt = Math.min(this.#nextBeatAt, state.nextBeatAt())
+    if (state.held > 0) this.#dispatchDue = true
+  }
+
+  outlook(upstream: UpstreamIndex): Outlook {
+    return this.#state(upstream).member.outlook
+  }
+
   read(now: Millis): CoreReading {
     return {
       at: now,
@@ -267,7 +314,9 @@ class Core implements Coordinator {
   }
 
   agents(now: Millis, most: number): readonly AgentReading[] {
-    return this.#book.list(now, most, {
+    return this.#book.list(most, {
+      callsPerSecond: (slot) => this.#loops.callsPerSecond(slot, now),
+      lastSeen: (slot) => this.#agents.seenAt(slot),
       nameOf: (slot) => this.#agents.nameOf(slot),
       conditionOf: (slot) => this.#loops.condition(slot, now),
     })
@@ -287,7 +336,7 @@ class Core implements Coordinator {
   #forgetAgent(slot: number): void {
     this.#book.clear(slot)
     this.#loops.forget(slot)
-    this.#looping[slot] = 0
+    this.#hashes[slot] = 0
     for (const state of this.#upstreams) state.storm.forget(slot)
     this.#admission.limits.forget('agent', slot)
   }
@@ -304,12 +353,12 @@ class Core implements Coordinator {
     return this.#at
   }
 
-  #fill(call: OpenCall, arrival: Arrival, at: Millis): void {
+  #fill(call: OpenCall, arrival: Arrival, state: UpstreamState, at: Millis): void {
     call.upstream = arrival.upstream
     call.agentSlot = this.#agents.slot(arrival.agent, at)
     this.#agents.pin(call.agentSlot)
     call.route = this.#routes.index(arrival.upstream, arrival.route)
-    call.stratum = this.#state(arrival.upstream).drift.stratum(call.route, arrival.bytes)
+    call.stratum = state.drift.stratum(call.route, arrival.bytes)
     call.priority = arrival.priority
     call.family = arrival.family
     call.fingerprint = arrival.fingerprint
@@ -320,6 +369,7 @@ class Core implements Coordinator {
     call.patienceMs = arrival.patienceMs
     call.longLived = arrival.longLived
     call.holdable = arrival.holdable
+    call.deferrable = arrival.deferrable
   }
 
   #observe(call: OpenCall, arrival: Arrival, state: UpstreamState, at: Millis): void {
@@ -329,6 +379,7 @@ class Core implements Coordinator {
     call.isRetry = isRetry && lineage.confidence >= ACTED_ON_CONFIDENCE
     state.tally.arrivals += 1
     state.active(at)
+    this.#nextBeatAt = Math.min(this.#nextBeatAt, state.nextBeatAt())
     if (!isRetry) state.flow.firstTry()
     state.storm.attempt(call.agentSlot, at)
     if (isRetry) {
@@ -337,20 +388,21 @@ class Core implements Coordinator {
     }
     this.#loops.attempt(call.agentSlot, call.isRetry, at)
     this.#lookForLoop(call, arrival, at)
-    this.#book.arrived(call.agentSlot, isRetry ? lineage.confidence : 0, at)
-    call.workflowSlot = arrival.longLived
-      ? 0
-      : this.#workflows.arrive(
-          arrival.workflow,
-          call.agentSlot,
-          arrival.agent,
-          arrival.parent,
-          call.route,
-          arrival.upstream,
-          arrival.bytes,
-          call.isRetry,
-          at,
-        )
+    this.#book.arrived(call.agentSlot, isRetry ? lineage.confidence : 0)
+    call.workflowSlot = 0
+    if (arrival.longLived) return
+    call.workflowSlot = this.#workflows.arrive(
+      arrival.workflow,
+      this.#book.workflowOf(call.agentSlot),
+      arrival.agent,
+      arrival.parent,
+      call.route,
+      arrival.upstream,
+      arrival.bytes,
+      call.isRetry,
+      at,
+    )
+    this.#book.worksIn(call.agentSlot, call.workflowSlot)
   }
 
   #tellNarrowed(arrival: Arrival, call: OpenCall, at: Millis): void {
@@ -363,10 +415,10 @@ class Core implements Coordinator {
   }
 
   #lookForLoop(call: OpenCall, arrival: Arrival, at: Millis): void {
-    const looping = this.#loops.condition(call.agentSlot, at) === 'looping' ? 1 : 0
-    if (looping === this.#looping[call.agentSlot]) return
-    this.#looping[call.agentSlot] = looping
-    if (looping === 0) return
+    const looping = this.#loops.condition(call.agentSlot, at) === 'looping'
+    if (looping === this.#book.isLooping(call.agentSlot)) return
+    this.#book.loops(call.agentSlot, looping)
+    if (!looping) return
     const { upstream, agent } = arrival
     const readings = { retryShare: this.#state(upstream).retryShare }
     this.#announce({ name: 'agent-looping', at, upstream, agent, readings })
@@ -381,6 +433,7 @@ class Core implements Coordinator {
     }
     if (verdict.do === 'hold') {
       call.wasHeld = true
+      this.#queueing = true
       this.#book.held(call.agentSlot, 1)
       return
     }
@@ -394,8 +447,10 @@ class Core implements Coordinator {
     if (call.longLived) return
     const state = this.#state(call.upstream)
     call.inFlight = true
+    this.#inFlight.join(slot, call.upstream)
     this.#quota.spend(call.credential, this.#at)
     state.inFlight += 1
+    state.inFlightBy[CLASS_SHARES[call.priority].rank]! += 1
     this.#book.inFlight(call.agentSlot, 1)
     // Calls that no rule steers (shadow mode, exempt ones) go to a shut upstream anyway: they are its probes.
     if (!call.probe && state.release.phase === 'shut' && state.release.mayProbe(this.#at, true)) {
@@ -410,12 +465,7 @@ class Core implements Coordinator {
     call.status = mark.status
     call.streaming = mark.streaming
     call.adviceMs = mark.retryAfterMs
-    const blockedBefore = this.#quota.blockedUntil(call.credential, at)
-    this.#quota.observe(call.credential, mark.quota, mark.retryAfterMs, mark.status, at)
-    const blocked = this.#quota.blockedUntil(call.credential, at)
-    if (blocked > blockedBefore) {
-      this.#news[call.upstream]?.told('quota-learned', at, { status: mark.status, blockedMs: blocked - at })
-    }
+    if (mark.quota !== undefined || mark.retryAfterMs > 0) this.#learnQuota(mark, call, at)
     if (!DROPPED.has(mark.status) || !call.governed) return NO_ADVICE
     const slotAt = this.#admission.promise(
       call,
@@ -425,6 +475,15 @@ class Core implements Coordinator {
     )
     call.adviceMs = slotAt - at
     return { slotAt }
+  }
+
+  #learnQuota(mark: Extract<Mark, { kind: 'head' }>, call: OpenCall, at: Millis): void {
+    const blockedBefore = this.#quota.blockedUntil(call.credential, at)
+    this.#quota.observe(call.credential, mark.quota, mark.retryAfterMs, mark.status, at)
+    const blocked = this.#quota.blockedUntil(call.credential, at)
+    if (blocked > blockedBefore) {
+      this.#news[call.upstream]?.told('quota-learned', at, { status: mark.status, blockedMs: blocked - at })
+    }
   }
 
   /** What the end of an upstream attempt teaches. */
@@ -480,11 +539,13 @@ class Core implements Coordinator {
     latency: Millis,
     at: Millis,
   ): void {
-    const healthy = state.drift.healthyQ(0.95)
     // What a probe took, alone at the upstream, is what a call takes there now: slower than ever is well enough.
     if (call.probe && !ok) this.#news[state.index]?.told('probe-failed', at, { status: call.status })
     if (call.probe) return state.release.probeEnded(slot, ok, at, latency)
+    if (state.release.phase !== 'ramping' && !state.member.fleet.joined) return
+    const healthy = state.drift.healthyQ(0.95)
     const latencyOk = healthy === 0 || latency <= 1.5 * Math.max(healthy, state.release.probeMs)
+    if (ok) state.member.ramped(!latencyOk, call.sentAt)
     state.release.outcome(ok, latencyOk, at, DROPPED.has(call.status), call.sentAt)
   }
 
@@ -492,7 +553,9 @@ class Core implements Coordinator {
     const state = this.#state(call.upstream)
     if (call.inFlight) {
       call.inFlight = false
+      this.#inFlight.leave(slot, call.upstream)
       state.inFlight -= 1
+      state.inFlightBy[CLASS_SHARES[call.priority].rank]! -= 1
       if (state.stuck > 0 && call.sentAt <= state.shutAt) state.stuck -= 1
       this.#book.inFlight(call.agentSlot, -1)
       state.queue.complete(slot, this.#at - call.sentAt)
@@ -522,8 +585,8 @@ class Core implements Coordinator {
   #detach(slot: CallSlot): void {
     const call = this.#calls.get(slot)
     if (call === undefined) return
-    call.gates.length = 0
-    call.shadowGates.length = 0
+    call.gates = NO_GATES
+    call.shadowGates = NO_GATES
     call.gatesTaken = false
     call.shadowGatesTaken = false
     if (call.waiting === 'limit') this.#agenda.add(slot, this.#at)
@@ -543,9 +606,9 @@ class Core implements Coordinator {
     state.overdue = 0
     state.strayed = 0
     const strayMs = state.strayMs
-    for (let slot = 0; slot < this.#calls.capacity; slot++) {
-      const call = this.#calls.get(slot)
-      if (call === undefined || call.upstream !== state.index || !call.inFlight) continue
+    const lists = this.#inFlight
+    for (let slot = lists.first(state.index); slot !== -1; slot = lists.after(slot)) {
+      const call = this.#calls.get(slot)!
       if (call.sentAt <= state.shutAt && state.stuck > 0) continue
       if (call.sentAt === 0 || (call.streaming && call.headAt > 0)) continue
       if (!call.prepaid && !state.drift.overdue(call.stratum, this.#at - call.sentAt)) continue
@@ -555,6 +618,20 @@ class Core implements Coordinator {
       call.prepaid = true
       state.drift.prepay(call.stratum)
     }
+  }
+
+  #lookAhead(): void {
+    this.#nextBeatAt = Infinity
+    this.#queueing = false
+    for (const state of this.#upstreams) {
+      this.#nextBeatAt = Math.min(this.#nextBeatAt, state.nextBeatAt())
+      this.#queueing ||= state.queue.size > 0
+    }
+  }
+
+  #serve(state: UpstreamState, at: Millis): void {
+    state.queue.expire(at, (slot, displaced) => this.#expire(slot, displaced ? 'queue-full' : 'deadline', at))
+    this.#dispatch(state, at)
   }
 
   /** Lets held calls of one upstream go while there is room. */
@@ -585,7 +662,7 @@ class Core implements Coordinator {
   #release(slot: CallSlot, call: OpenCall, reason: Reason, at: Millis): void {
     const state = this.#state(call.upstream)
     call.waiting = 'nothing'
-    if (call.gates.length > 0 && !call.gatesTaken) {
+    if (call.gates !== NO_GATES && !call.gatesTaken) {
       call.gatesTaken = this.#admission.limits.take(call.gates, call, at) === undefined
     }
     this.#endHold(call, state, at)
@@ -599,7 +676,7 @@ class Core implements Coordinator {
     if (call === undefined || call.waiting === 'nothing') return
     const state = this.#state(call.upstream)
     if (at >= call.until || call.waiting === 'room') return this.#expire(slot, 'deadline', at)
-    this.#stopWaiting(slot, call, at)
+    this.#stopWaiting(slot, call)
     const verdict = this.#admission.decide(slot, call, at, true)
     if (verdict.do === 'hold') return this.#book.held(call.agentSlot, 1)
     if (verdict.do === 'pass') return this.#release(slot, call, verdict.reason, at)
@@ -613,7 +690,7 @@ class Core implements Coordinator {
     const call = this.#calls.get(slot)
     if (call === undefined) return
     const state = this.#state(call.upstream)
-    this.#stopWaiting(slot, call, at)
+    this.#stopWaiting(slot, call)
     const why = this.#admission.drainingUntil === Infinity ? reason : 'draining'
     const { slotAt } = this.#admission.refuse(call, state, why, at)
     this.#lineage.failed(call, 503, slotAt - at, at)
@@ -629,7 +706,7 @@ class Core implements Coordinator {
   }
 
   /** Out of whatever line it stands in. */
-  #stopWaiting(slot: CallSlot, call: OpenCall, at: Millis): void {
+  #stopWaiting(slot: CallSlot, call: OpenCall): void {
     const state = this.#state(call.upstream)
     if (call.waiting === 'nothing') return
     if (call.waiting === 'room') state.queue.remove(slot)
@@ -638,12 +715,10 @@ class Core implements Coordinator {
     this.#line.leave(slot)
     this.#book.held(call.agentSlot, -1)
     call.waiting = 'nothing'
-    call.heldMs = at - call.arrivedAt
   }
 
   #endHold(call: OpenCall, state: UpstreamState, at: Millis): void {
-    call.heldMs = at - call.arrivedAt
-    state.tally.holds.record(call.heldMs)
+    state.tally.holds.record(at - call.arrivedAt)
   }
 }
 

@@ -7,13 +7,22 @@ import { conditionOf, isUnwell } from './detect/condition.ts'
 import { DriftDetector } from './detect/drift.ts'
 import { Jam, piledUp, type Pile, strayAfterMs } from './detect/jam.ts'
 import { StormDetector } from './detect/storm.ts'
+import { FleetMember } from './fleet/fleet-member.ts'
 import { AdaptiveLimit } from './limit/adaptive-limit.ts'
 import { RateFinder } from './limit/rate-finder.ts'
 import { RetryBudget } from './limit/retry-budget.ts'
 import { CounterWindow } from './observe/counter-window.ts'
 import { FlowRates } from './observe/flow-rates.ts'
 import { Tally } from './observe/tally.ts'
-import type { Condition, CoreEvent, Millis, UpstreamIndex } from './model.ts'
+import type { FleetView } from './fleet.ts'
+import {
+  CONDITIONS,
+  PRIORITIES,
+  type Condition,
+  type CoreEvent,
+  type Millis,
+  type UpstreamIndex,
+} from './model.ts'
 import type { UpstreamPolicy } from './policy.ts'
 import type { Random } from './random.ts'
 
@@ -68,9 +77,16 @@ export class UpstreamState {
   /** Spaces what leaves the hold queue. */
   readonly outflow: Pace
 
+  /** What other replicas see of this upstream, if there are others. */
+  readonly member: FleetMember
+
   condition: Condition = 'healthy'
+  /** What this replica concludes by itself. */
+  ownCondition: Condition = 'healthy'
   since: Millis
   inFlight = 0
+  /** Of those, by class. */
+  readonly inFlightBy = new Int32Array(PRIORITIES.length)
   /** Of those, sent before the gate last shut: lost, most likely, and in nobody's way. */
   stuck = 0
   shutAt: Millis = -Infinity
@@ -98,7 +114,15 @@ export class UpstreamState {
   #beatAt: Millis
   #driftAt: Millis
 
-  constructor(index: UpstreamIndex, policy: UpstreamPolicy, maxAgents: number, random: Random, at: Millis) {
+  /** @param hashes of the agents' names by slot; whoever hands out the slots keeps them up */
+  constructor(
+    index: UpstreamIndex,
+    policy: UpstreamPolicy,
+    maxAgents: number,
+    random: Random,
+    at: Millis,
+    hashes: Uint32Array = new Uint32Array(maxAgents),
+  ) {
     this.index = index
     this.policy = policy
     this.since = at
@@ -112,6 +136,7 @@ export class UpstreamState {
     this.slots = new Slots(policy.slots)
     this.release = new Release(policy.release, random)
     this.outflow = new Pace(random, at)
+    this.member = new FleetMember(this, hashes)
   }
 
   get unwell(): boolean {
@@ -122,6 +147,33 @@ export class UpstreamState {
     return this.queue.size + this.waitingElsewhere
   }
 
+  get heldCritical(): number {
+    return this.queue.sizeOf('critical')
+  }
+
+  get wanted(): readonly number[] {
+    return PRIORITIES.map((priority, rank) => (this.inFlightBy[rank] ?? 0) + this.queue.sizeOf(priority))
+  }
+
+  /** Calls that may be at the upstream from here: all of the limit, or the own part of it. */
+  get allowance(): number {
+    return this.member.allowance
+  }
+
+  get failuresInRow(): number {
+    return this.#failuresInRow
+  }
+
+  /** Takes in what other replicas said. */
+  learn(view: FleetView): void {
+    const news = this.member.learn(view)
+    // Failures without an answer are no sign of life.
+    if (news.scored > 0) this.#jam.heard(view.at)
+    const { floor, storm, word } = this.member.fleet
+    if (floor !== undefined || word !== undefined || (storm?.retries ?? 0) > 0) this.#wake(view.at)
+    if (this.#allFail()) this.#shut(view.at)
+  }
+
   /** When the next beat is due; Infinity while nothing is going on. */
   nextBeatAt(): Millis {
     return this.#awake ? Math.min(this.#lookAt, this.#beatAt + BEAT_MS) : Infinity
@@ -129,20 +181,28 @@ export class UpstreamState {
 
   /** A call was seen: the beat starts again after an idle stretch, and is early when calls pile up. */
   active(at: Millis): void {
-    if (!this.#awake) {
-      this.#awake = true
-      this.#beatAt = at
-    }
+    this.#wake(at)
     if (this.#lookAt !== Infinity || this.unwell || !this.#piledUp) return
     this.#lookAt = Math.max(at, this.#beatAt + LOOK_MS)
   }
 
+  #wake(at: Millis): void {
+    if (this.#awake) return
+    this.#awake = true
+    this.#beatAt = at
+  }
+
+  /** Of all replicas: a sidecar alone has hardly enough calls to pile up. */
   get #pile(): Pile {
-    return { load: this.load, overdue: this.overdue, healthyPeak: this.flow.peak }
+    const { fleet, flow, load } = this.member
+    if (!fleet.joined || flow.peak === 0)
+      return { load: this.load, overdue: this.overdue, healthyPeak: this.flow.peak }
+    return { load, overdue: this.overdue + fleet.overdue, healthyPeak: flow.peak }
   }
 
   get #piledUp(): boolean {
-    return piledUp(this.load, this.flow.peak)
+    const { load, healthyPeak } = this.#pile
+    return piledUp(load, healthyPeak)
   }
 
   /** Takes another policy's numbers; what was learnt stays. */
@@ -168,7 +228,9 @@ export class UpstreamState {
     }
     if (!this.limit.running) return
     const usual = this.drift.healthyQ(0.5, stratum)
-    if (usual > 0) this.limit.answered(latency / usual, sentAt)
+    if (usual === 0) return
+    this.limit.answered(latency / usual, sentAt)
+    this.member.answered(latency / usual, sentAt)
   }
 
   /** The upstream said "too much" to a call that was sent at `sentAt`. */
@@ -177,6 +239,7 @@ export class UpstreamState {
     this.#recent.add(0, LOST, at)
     this.#jam.heard(at)
     this.limit.loss(at, this.drift.healthyQ(0.5), sentAt)
+    this.member.lost(sentAt)
   }
 
   /** A call failed; `silent` = without any answer: a connection refused or cut, or a timeout. */
@@ -184,11 +247,21 @@ export class UpstreamState {
     this.#recent.add(0, FAILED, at)
     if (!silent) this.#jam.heard(at)
     // A connection refused at once says that nobody is there, not that there is too much to do.
-    if (silent && at - sentAt > this.drift.healthyQ(0.5))
+    if (silent && at - sentAt > this.drift.healthyQ(0.5)) {
       this.limit.loss(at, this.drift.healthyQ(0.5), sentAt)
+      this.member.lost(sentAt)
+    }
     if (sentAt <= this.#goodSentAt) return
     this.#failuresInRow += 1
-    if (this.#failuresInRow >= this.#downFailures()) this.#shut(at)
+    if (this.#failuresInRow >= this.#downFailures() || this.#allFail()) this.#shut(at)
+  }
+
+  /** Nothing but failures at every replica, as many together as one alone would want. */
+  #allFail(): boolean {
+    const { fleet } = this.member
+    if (!fleet.joined || !fleet.allFailing || (this.#failuresInRow === 0 && this.flow.recent > 0.01))
+      return false
+    return this.#failuresInRow + fleet.failuresInRow >= this.#downFailures()
   }
 
   /** Calls that the upstream works on, as far as anybody can tell. */
@@ -217,12 +290,12 @@ export class UpstreamState {
   /** When a call in the queue could go, if it is not room that it waits for; Infinity = a call must end first. */
   nextDispatchAt(): Millis {
     if (this.release.phase !== 'open') return this.release.nextAt()
-    return this.load < this.limit.value ? this.outflow.nextAt : Infinity
+    return this.load < this.allowance ? this.outflow.nextAt : Infinity
   }
 
   /** Calls per second at which held calls may go out. */
   outflowRate(): number {
-    const believed = Math.max(OUTFLOW_LEAST, OUTFLOW * Math.max(this.flow.recent, this.flow.healthy))
+    const believed = Math.max(OUTFLOW_LEAST, OUTFLOW * Math.max(this.flow.recent, this.member.healthyRate))
     return Math.min(this.rate.rate, believed)
   }
 
@@ -248,14 +321,18 @@ export class UpstreamState {
     if (now - this.#driftAt >= DRIFT_MS) this.#driftTick(now)
     this.#lookForJam(now, elapsed)
     this.#lookForOpening(now)
-    this.limit.tick(now, this.load, this.queue.sizeOf('critical'))
+    this.#judgeLimit(now)
     this.rate.tick(now, this.flow.recent)
     const answered = this.#recent.sum(0, ANSWERED, now)
     const lost = this.#recent.sum(0, LOST, now)
     this.#lossShare = lost === 0 ? 0 : lost / (answered + lost)
     this.#awake =
-      this.inFlight > 0 || this.held > 0 || this.condition !== 'healthy' || this.flow.recent > 0.01
-    const condition = conditionOf({
+      this.inFlight > 0 ||
+      this.held > 0 ||
+      this.member.fleet.floor !== undefined ||
+      this.condition !== 'healthy' ||
+      this.flow.recent > 0.01
+    this.ownCondition = conditionOf({
       gate: this.release.phase,
       drift: this.#drift,
       crowded: this.#jam.crowded,
@@ -264,13 +341,20 @@ export class UpstreamState {
       storm,
       limited: this.limit.value !== Infinity && !this.#limitDone(now),
     })
-    return this.#become(condition, now, announce)
+    return this.#become(stricter(this.ownCondition, this.member.fleet.floor), now, announce)
+  }
+
+  #judgeLimit(now: Millis): void {
+    const { member } = this
+    const critical = this.heldCritical + member.fleet.critical
+    if (member.judges) this.limit.tick(now, Math.round(member.load), critical)
+    member.divide()
   }
 
   /** A ramp well above the usual rate that nobody waits for holds nobody back; single calls still bump into its pace. */
   #lookForOpening(now: Millis): void {
     const rate = this.release.rate(now)
-    if (this.held > 0 || this.release.phase !== 'ramping' || rate < OUTFLOW * this.flow.healthy)
+    if (this.held > 0 || this.release.phase !== 'ramping' || rate < OUTFLOW * this.member.healthyRate)
       this.#waitedAt = now
     else if (now - this.#waitedAt >= UNCLAIMED_MS) this.release.open()
   }
@@ -290,7 +374,8 @@ export class UpstreamState {
 
   #driftTick(now: Millis): void {
     this.#driftAt = now
-    this.#drift = this.drift.tick(now, this.condition === 'healthy')
+    const watched = this.condition === 'watch' && this.storm.state === 'calm'
+    this.#drift = this.drift.tick(now, watched || this.condition === 'healthy')
     const reading = this.drift.reading(now)
     this.#failing = reading.errors >= this.policy.drift.errorAlarm
     this.etaMs = reading.etaMs
@@ -301,14 +386,17 @@ export class UpstreamState {
   #measureFlow(elapsed: Millis): void {
     const { inFlight } = this
     const healthy = this.condition === 'healthy'
-    const saturated = this.held > 0 && this.load >= this.limit.value - 1
-    this.flow.tick(elapsed, { inFlight, healthy, saturated, doubtful: this.#jam.doubts(this.#pile) })
+    const saturated = this.held > 0 && this.load >= this.allowance - 1
+    const doubtful = this.#jam.doubts(this.#pile)
+    this.flow.tick(elapsed, { inFlight, healthy, saturated, doubtful })
+    this.member.beat(this.#beatAt, elapsed, healthy, doubtful)
     if (healthy) this.release.healthyRate(this.flow.healthy, this.drift.healthyQ(0.95))
   }
 
   /** The limit goes when it has not mattered for a while: nobody waits and it is far from reached. */
   #limitDone(now: Millis): boolean {
-    if (this.held > 0 || this.load * 2 >= this.limit.value) return false
+    const { held, load } = this.member
+    if (held >= 1 || load * 2 >= this.limit.value) return false
     return now - this.since >= 2000 && this.#lossShare === 0
   }
 
@@ -337,6 +425,7 @@ export class UpstreamState {
   #startLimit(now: Millis): void {
     const usual = Math.min(this.flow.peak, HEADROOM * this.flow.usual)
     this.limit.start(this.flow.peak, this.inFlight, now, usual, this.#samplesWanted())
+    this.member.limitStarted(now)
   }
 
   /** Answers that make a median good to about 13 %: the wider the healthy spread, the more. */
@@ -366,4 +455,11 @@ export class UpstreamState {
       limit: this.limit.value,
     }
   }
+}
+
+/** The worse of the two; that nothing passes is for the gate to say. */
+function stricter(own: Condition, floor: Condition | undefined): Condition {
+  if (floor === undefined) return own
+  const most = floor === 'down' ? 'degraded' : floor
+  return CONDITIONS.indexOf(most) > CONDITIONS.indexOf(own) ? most : own
 }

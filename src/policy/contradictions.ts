@@ -77,7 +77,7 @@ export function contradictionsOf(rule: RuleValue, deferral: boolean): Contradict
       ['then', 'do'],
       '`do: defer` while deferral is not configured: a promise to answer later could not be kept',
       'pass, hold, shed',
-      'write `do: hold`, or try the rule with `mode: shadow`',
+      'configure `deferral:` (docs/deferral.md), write `do: hold`, or try the rule with `mode: shadow`',
     )
   }
   const steers =

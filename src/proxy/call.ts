@@ -5,10 +5,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Arrival, CallSlot, Millis, Outcome, Verdict } from '../core/model.ts'
+import type { InnerRun } from './inner-calls.ts'
+import type { Problem } from './refusals.ts'
 import type { Upstream } from './upstreams.ts'
 
 /** Where the call is in its life; each phase has exactly one owner who may end it. */
-export type Phase = 'new' | 'held' | 'between-hops' | 'forwarding' | 'answering' | 'ended'
+export type Phase = 'new' | 'deferring' | 'held' | 'between-hops' | 'forwarding' | 'answering' | 'ended'
 
 /** What identify reads from a request besides the arrival; none of it concerns the core. */
 export interface CallFacts {
@@ -62,4 +64,8 @@ export interface Call {
   exchange?: Carrier | undefined
   /** Set by whoever ends a call in a way that its verdict does not tell. */
   outcome?: Outcome | undefined
+  /** It is the run of a call that was deferred; undefined = an agent waits for it. */
+  run?: InnerRun | undefined
+  /** Why the exchange had no whole answer. */
+  problem?: Problem | undefined
 }

@@ -48,6 +48,8 @@ export interface EnactorOptions {
   readonly hold: ProxyOptions['hold']
   /** Points the call at another member of its group. Without it all calls go where they arrived. */
   readonly reroute?: (call: Call, upstream: UpstreamIndex) => void
+  /** Takes a call that may be answered later, or hands it back. Without it a deferral is a slot. */
+  readonly defer?: (call: Call, decline: () => void) => void
   /** Silence allowed in a request body; as `limits.bodyIdleMs`. */
   readonly bodyIdleMs?: Millis
   /** 0 <= x < 1; spreads those who are refused without a slot of the core's. */
@@ -78,13 +80,21 @@ export function createEnactor(options: EnactorOptions): Enactor {
       case 'hold':
         begin(call, decided)
         return
-      // Nothing here can keep a promise of 202: until a deferral store is joined, a deferral is a slot.
       case 'defer':
+        if (options.defer === undefined) refuse(call, decided)
+        // The core is done with it; what nobody can keep is a slot instead.
+        else options.defer(call, () => refuse(call, { ...decided, do: 'shed' }))
+        return
       case 'shed':
-        respond.verdict(call, decided)
-        calls.end(call)
+        refuse(call, decided)
         return
     }
+  }
+
+  function refuse(call: Call, decided: Verdict): void {
+    call.verdict = decided
+    respond.verdict(call, decided)
+    calls.end(call)
   }
 
   function route(call: Call, upstream: UpstreamIndex): void {
@@ -106,7 +116,7 @@ export function createEnactor(options: EnactorOptions): Enactor {
     }
     if (hops.left === 0 && wantsProcessing(call, family, decided.until - now)) delayProcessing(held, now)
     held.unwatch = watch(call, () => leave(held))
-    if (call.response !== undefined) {
+    if (call.response !== undefined && call.body === undefined) {
       if (!fits(call.arrival.bytes, memory)) {
         outgrown(held)
         return
@@ -150,7 +160,7 @@ export function createEnactor(options: EnactorOptions): Enactor {
   function release(held: HeldCall, upstream: UpstreamIndex, reason: Reason): void {
     const { call, body } = held
     // From here the bytes are the forwarder's; they are no longer held.
-    call.body = body?.take()
+    if (body !== undefined) call.body = body.take()
     finish(held)
     call.verdict = { ...held.verdict, reason, upstream }
     route(call, upstream)

@@ -252,6 +252,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
     const call = this.#call
     const { status } = call
     call.outcome = 'upstream-error'
+    call.problem = problem
     this.#flush()
     if (this.#answer === undefined) this.#room.respond.refuse(call, problem)
     else this.#answer.cut()

@@ -6,22 +6,42 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Coordinator } from '../core/coordinator.ts'
-import type { Millis, Outcome, UpstreamIndex } from '../core/model.ts'
+import type { Millis, Outcome, Trust, UpstreamIndex } from '../core/model.ts'
 import type { Call } from './call.ts'
 import type { CallTable } from './call-table.ts'
+import { understandsDeferral, type CallDeferrer } from './defer-call.ts'
 import type { Enactor } from './enact.ts'
 import { checkFraming, type FramingLimits } from './framing.ts'
 import type { createIdentifier } from './identify.ts'
+import { becomeRun, endRun, type InnerRun } from './inner-calls.ts'
 import type { ListenerEvents } from './listener.ts'
 import type { ProxyLog } from './proxy-log.ts'
 import type { ProxyStats } from './proxy-stats.ts'
 import type { Responder } from './respond.ts'
-import type { createRouter } from './route.ts'
+import type { createRouter, OwnRoute } from './route.ts'
 import { asksForWebSocket } from './upgrade.ts'
 import type { Upstream } from './upstreams.ts'
 
-/** Serves a path of Weir's own (`/weir/...`); false = it knows none such. */
-export type OwnHandler = (request: IncomingMessage, response: ServerResponse, path: string) => boolean
+/** Who asks for a path of Weir's own, as it would be named as the caller of an upstream. */
+export interface OwnCaller {
+  readonly agent: string
+  readonly trust: Trust
+  /** '' = none was said. */
+  readonly workflow: string
+  /** The path with its query as sent, without an identity before it. */
+  readonly target: string
+}
+
+/**
+ * Serves a path of Weir's own (`/weir/...`); false = it knows none such. Several are one after the other: the first
+ * that says true has it. It reads the body itself, within bounds and a time of its own.
+ */
+export type OwnHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  caller: OwnCaller,
+) => boolean
 
 export interface LifecycleRoom {
   readonly core: Coordinator
@@ -37,6 +57,9 @@ export interface LifecycleRoom {
   readonly stats: ProxyStats
   readonly own: OwnHandler
   readonly log: ProxyLog
+  /** Late, since it needs `end`; undefined = nothing is answered later. */
+  readonly deferrer: () => CallDeferrer | undefined
+  readonly runOf: (socket: Duplex) => InnerRun | undefined
   readonly onCallEnd: (call: Call, outcome: Outcome) => void
 }
 
@@ -81,7 +104,7 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
       return
     }
     if (routed.own) {
-      if (response === undefined || !room.own(incoming, response, routed.path)) {
+      if (response === undefined || !serveOwn(incoming, response, routed)) {
         refuse(target, 404, 'There is nothing at this path of Weir itself.')
       }
       return
@@ -98,14 +121,55 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
     arrival.upstream = upstream.index
     const call = calls.begin(incoming, response, socket, upstream, routed.target, at, facts)
     stats.openCalls += 1
+    const deferrer = room.deferrer()
+    if (deferrer !== undefined) {
+      const run = room.runOf(socket)
+      if (run !== undefined) becomeRun(call, run)
+      else if (defers(call, deferrer)) return
+    }
+    decide(call)
+  }
+
+  /** Takes a call whose client asked to be answered later: it arrives at the core when it is run, and only then. */
+  function defers(call: Call, deferrer: CallDeferrer): boolean {
+    const { arrival } = call
+    const isAsked = arrival.deferrable
+    const mayDefer = deferrer.mayDefer(call)
+    arrival.deferrable = mayDefer && understandsDeferral(arrival.family)
+    if (!isAsked || !mayDefer) return false
+    deferrer.take(call, () => {
+      // It waits for its answer after all, from now.
+      arrival.at = clock()
+      arrival.deferrable = false
+      call.phase = 'new'
+      decide(call)
+    })
+    return true
+  }
+
+  function decide(call: Call): void {
     let isOpen = false
     try {
-      const verdict = core.arrive(arrival)
+      const verdict = core.arrive(call.arrival)
       isOpen = verdict.do === 'pass' || verdict.do === 'hold'
       enactor().verdict(call, verdict)
     } catch (error) {
       crashed(call, isOpen, error)
     }
+  }
+
+  function serveOwn(incoming: IncomingMessage, response: ServerResponse, routed: OwnRoute): boolean {
+    // Filled and read at once: no call is begun with it.
+    const arrival = calls.nextArrival()
+    identify(
+      incoming.rawHeaders,
+      incoming.socket.remoteAddress ?? '',
+      routed,
+      incoming.method ?? 'GET',
+      arrival,
+    )
+    const { agent, trust, workflow } = arrival
+    return room.own(incoming, response, routed.path, { agent, trust, workflow, target: routed.target })
   }
 
   /** A fault of ours costs the one call that met it (promises.md row 74), and no open place in the core. */
@@ -129,7 +193,9 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
   function end(call: Call): void {
     if (!calls.end(call)) return
     stats.openCalls -= 1
-    room.onCallEnd(call, outcomeOf(call))
+    const outcome = outcomeOf(call)
+    if (call.run !== undefined) endRun(call.run, call, outcome, clock())
+    room.onCallEnd(call, outcome)
   }
 
   function reroute(call: Call, upstream: UpstreamIndex): void {

@@ -31,6 +31,8 @@ export interface Listener {
   /** @throws the error of `listen`, such as EADDRINUSE */
   listen(): Promise<{ host: string; port: number }>
   readonly address: { host: string; port: number } | undefined
+  /** Takes a stream for the connection of a client. */
+  inject(socket: Duplex): void
   /** Every answer from now on closes its connection. */
   lastAnswers(): void
   /** Accepts nothing more, closes idle connections as they become idle; resolves when none is left. */
@@ -218,6 +220,7 @@ export function createListener(
 
   return {
     listen,
+    inject: (socket) => void server.emit('connection', socket),
     get address() {
       return server.listening ? addressOf() : undefined
     },

@@ -3,13 +3,16 @@ import { randomBytes } from 'node:crypto'
 import type { Coordinator } from '../core/coordinator.ts'
 import type { CoreEvent, Directive, Millis, Outcome } from '../core/model.ts'
 import type { Policy } from '../core/policy.ts'
+import type { Carry } from '../defer/runner.ts'
 import type { Call } from './call.ts'
 import { CallTable } from './call-table.ts'
 import { driveCore } from './core-driver.ts'
+import { createCallDeferrer, type CallDeferrer, type DeferralDesk } from './defer-call.ts'
 import { createEnactor, type Enactor } from './enact.ts'
 import { createForwarder } from './forward.ts'
 import { createIdentifier } from './identify.ts'
 import { IdleSweep, sweepInterval } from './idle-sweep.ts'
+import { createInnerCalls, createRunGate } from './inner-calls.ts'
 import { createLifecycle, type OwnHandler } from './lifecycle.ts'
 import { strippedNames } from './known-headers.ts'
 import { createListener } from './listener.ts'
@@ -41,6 +44,10 @@ export interface Proxy {
   close(): Promise<void>
   /** From the next call on another policy rules; what it lets go is let go now. */
   adopt(policy: Policy): void
+  /** The core was told something by another way than a call: what is due is done. */
+  look(): void
+  /** Runs deferred calls through this proxy. */
+  readonly carry: Carry
   /** Live; read it on a scrape. */
   readonly stats: Readonly<ProxyStats>
 }
@@ -55,6 +62,8 @@ export interface ProxyDeps {
   readonly onEvent?: (event: CoreEvent) => void
   /** After a call's outcome; the call and its arrival are reused afterwards: copy what is kept. */
   readonly onCallEnd?: (call: Call, outcome: Outcome) => void
+  /** Accepts calls that are answered later; without it none is. */
+  readonly desk?: DeferralDesk | undefined
   /** Serves `/weir/...`; without it all of that is 404. */
   readonly own?: OwnHandler
 }
@@ -73,9 +82,12 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
   const ownAuthorities = new Set<string>()
   const core = driveCore(deps.core, clock, onDirective)
 
+  const inner = createInnerCalls((socket) => listener.inject(socket), wall)
   const lifecycle = createLifecycle({
     core,
     clock,
+    deferrer: () => deferrer,
+    runOf: (socket) => inner.runOf(socket),
     route: createRouter(upstreams, { urlBytes: limits.urlBytes }, ownAuthorities),
     identify: createIdentifier({ ...options.identity, wallClock: wall }),
     upstreams,
@@ -90,6 +102,18 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
   })
   const { end, reroute } = lifecycle
   const ending = { end, bySlot: (slot: number) => calls.bySlot(slot) }
+  const deferrer: CallDeferrer | undefined =
+    deps.desk === undefined
+      ? undefined
+      : createCallDeferrer({
+          desk: deps.desk,
+          clock,
+          respond,
+          calls: ending,
+          totalBytes: options.hold.totalBytes,
+          bodyIdleMs: limits.bodyIdleMs,
+          isDraining: () => draining !== undefined || isClosed,
+        })
   const forward = createForwarder({
     core,
     clock,
@@ -108,12 +132,13 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
     core,
     clock,
     wall,
-    forward,
+    forward: createRunGate(forward, { core, clock, respond, calls: ending }),
     respond,
     calls: ending,
     hold: options.hold,
     reroute,
     bodyIdleMs: limits.bodyIdleMs,
+    ...(deferrer === undefined ? {} : { defer: (call, decline) => deferrer.take(call, decline) }),
   })
   const listener = createListener(options, lifecycle, respond, stats)
 
@@ -135,8 +160,12 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
   async function drain(): Promise<void> {
     const endAt = clock() + options.drainMs
     log.info({ drainMs: options.drainMs, openCalls: calls.open }, 'draining')
-    await waitUntil(() => isClosed, Math.min(clock() + options.drainDelayMs, endAt))
+    // Half of the delay for balancers to notice; in the other half busy connections get an answer that closes them. An
+    // idle one that is closed without warning may carry the next request already.
+    const half = options.drainDelayMs / 2
+    await waitUntil(() => isClosed, Math.min(clock() + half, endAt))
     listener.lastAnswers()
+    await waitUntil(() => isClosed, Math.min(clock() + half, endAt))
     const answerBy = Math.max(clock(), endAt - ANSWER_MS)
     core.drain(clock(), answerBy)
     enactor.drain(answerBy)
@@ -180,7 +209,9 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
     },
     drain: () => (draining ??= drain()),
     close,
+    carry: inner.carry,
     adopt: (policy) => core.adopt(policy, clock()),
+    look: () => core.look(),
     get stats() {
       stats.upgrades = tunnels.size
       stats.held = enactor.held

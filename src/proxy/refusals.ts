@@ -89,6 +89,7 @@ export const PROBLEMS = {
   too_many_upgrades: { status: 503, message: 'Too many upgraded connections are open.' },
   request_timeout: { status: 408, message: 'The request body stopped arriving.' },
   bad_request_body: { status: 400, message: 'The request body was not valid HTTP or was cut off.' },
+  too_large_to_defer: { status: 413, message: 'The request body is larger than what is kept for later.' },
   internal: { status: 500, message: 'Weir failed to handle the call.' },
 } as const satisfies Readonly<Record<string, { status: number; message: string }>>
 

@@ -11,6 +11,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { familyOf } from '../core/families.ts'
 import type { Directive, Millis, Reason, Verdict, VerdictKind } from '../core/model.ts'
+import type { Accepted } from '../defer/deferral.ts'
 import { waitFor } from './advice.ts'
 import type { Call } from './call.ts'
 import { errorBody } from './dialect.ts'
@@ -25,6 +26,8 @@ export interface Responder {
   refuse(call: Call, problem: Problem): void
   /** A shed, a deferral that nobody can keep, or a hold that ended. A slot in the past is answered as "now". */
   verdict(call: Call, verdict: Verdict | Extract<Directive, { do: 'expire' }>): void
+  /** 202: the call is kept and will be answered at the given place. `unclear`: 503, and the place tells. */
+  accepted(call: Call, accepted: Extract<Accepted, { id: string }>): void
   /**
    * Before a call exists. `reason` is a sentence of ours for the body, never a client's text. A raw socket gets
    * a whole HTTP/1.1 answer and is closed.
@@ -61,6 +64,14 @@ interface Answer {
 const ADVICE_ON_429_ONLY = /^langchain/
 /** AWS clients read their own header, and back off as throttled only by this error type (wire.md 10 a). */
 const AWS_CLIENT = /^(aws|boto)/
+/** Where agents fetch what was deferred: `defer/face.ts`. */
+const DEFERRED_PATH = '/weir/v1/deferred/'
+const UNCLEAR = {
+  status: 503,
+  code: 'acceptance_unclear',
+  message:
+    'The store did not say whether it has the call. Ask at the location: 404 there means that it has not.',
+} as const
 /** Early answers after which the framing of the connection cannot be trusted, or that end it by nature. */
 const CLOSING: ReadonlySet<number> = new Set([400, 408, 413, 414, 417, 431, 503, 505])
 /** Without a core there is no slot: a window of their own spreads those who meet Weir full. */
@@ -122,6 +133,25 @@ export function createResponder(options: ResponderOptions): Responder {
     }
     const body = errorBody(dialectOf(call), { status, code, message, callId: call.id, retryAfterMs })
     send(call, { status, headers, ...body, close: decided.reason === 'draining' })
+  }
+
+  function accepted(call: Call, { is, id, retryAfterMs }: Extract<Accepted, { id: string }>): void {
+    const location = `${DEFERRED_PATH}${id}`
+    const seconds = Math.ceil(retryAfterMs / 1000)
+    const reason = call.verdict?.reason ?? 'policy'
+    const headers = [...marks(call, 'defer', reason), 'location', location, 'retry-after', String(seconds)]
+    if (is === 'accepted') {
+      headers.push('weir-deferred', 'waiting')
+      if (call.verdict === undefined) headers.push('preference-applied', 'respond-async')
+      const text = `${JSON.stringify({ id, state: 'waiting', location })}\n`
+      send(call, { status: 202, headers, contentType: 'application/json', text, close: false })
+      return
+    }
+    // Whether it was accepted is known to the store alone, which does not answer: sending it again could be twice.
+    const { status, message } = UNCLEAR
+    const error = { status, code: UNCLEAR.code, message, callId: call.id, retryAfterMs }
+    headers.push('x-should-retry', 'false')
+    send(call, { status, headers, ...errorBody(dialectOf(call), error), close: false })
   }
 
   function early(target: ServerResponse | Duplex, status: number, reason: string): void {
@@ -197,7 +227,7 @@ export function createResponder(options: ResponderOptions): Responder {
     return true
   }
 
-  return { refuse, verdict, early, present, hop, interim }
+  return { refuse, verdict, accepted, early, present, hop, interim }
 }
 
 function interim(call: Call, status: 100 | 102): void {

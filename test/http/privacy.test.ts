@@ -3,7 +3,7 @@
  * that Weir itself says and writes (promises.md rows 49, 50, 56, 61; G1, G11).
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -61,6 +61,8 @@ interface Watched {
   readonly agents: number
   readonly operator: string
   readonly lines: string[]
+  /** Directory of its parts. */
+  readonly journal: string
 }
 
 const POLICY = `
@@ -90,6 +92,7 @@ async function watched(upstreams: Record<string, URL>): Promise<Watched> {
       policies: [policy],
       logLevel: 'debug',
       accessLog: true,
+      journal: join(directory, 'journal'),
     },
   })
   const lines: string[] = []
@@ -101,6 +104,7 @@ async function watched(upstreams: Record<string, URL>): Promise<Watched> {
   return {
     app,
     lines,
+    journal: join(directory, 'journal'),
     agents: started.proxy.port,
     operator: `http://127.0.0.1:${started.operator.port}`,
   }
@@ -145,7 +149,7 @@ test('a secret anywhere in a request is in nothing that Weir writes, shows or an
     }),
   )
   const cut = kept(await HttpUpstream.start({ reset: true, after: SECRET }))
-  const { app, lines, agents, operator } = await watched({
+  const { app, lines, agents, operator, journal } = await watched({
     api: upstream.url,
     broken: broken.url,
     cut: cut.url,
@@ -217,4 +221,11 @@ test('a secret anywhere in a request is in nothing that Weir writes, shows or an
   }
   await app.stop()
   expect(hits(lines.join(''))).toEqual([])
+  const parts = await readdir(journal)
+  const written = (await Promise.all(parts.map((part) => readFile(join(journal, part), 'utf8')))).join('')
+  expect(written.match(/"kind":"call"/g)).toHaveLength(7)
+  expect(written).toMatch(
+    /"route":"\/v1\/users\/\*\/keys\/\*"|"route":"\/v1\/users\/~[0-9a-f]{8}\/keys\/~[0-9a-f]{8}"/,
+  )
+  expect(hits(written)).toEqual([])
 })

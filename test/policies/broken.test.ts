@@ -38,7 +38,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'contradictory.yaml:8:11: a second rule named "a"; allowed: one rule per name; fix: rename one of them',
     'contradictory.yaml:10:5: when says nothing; allowed: at least one key; fix: remove when: a rule without it is always awake',
     'contradictory.yaml:11:5: then says nothing; allowed: at least one of do, limits, priority, fanOut; fix: say what happens, or remove the rule',
-    'contradictory.yaml:14:13: `do: defer` while deferral is not configured: a promise to answer later could not be kept; allowed: pass, hold, shed; fix: write `do: hold`, or try the rule with `mode: shadow`',
+    'contradictory.yaml:14:13: `do: defer` while deferral is not configured: a promise to answer later could not be kept; allowed: pass, hold, shed; fix: configure `deferral:` (docs/deferral.md), write `do: hold`, or try the rule with `mode: shadow`',
     'contradictory.yaml:14:13: warning: the rule never decides: contradictory/a decides every call before it; allowed: the general rule after the special ones; fix: give the earlier rule a match or a when, or put it last',
   ],
   'duplicate-key.yaml': [

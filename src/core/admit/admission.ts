@@ -14,7 +14,7 @@ import {
   type UpstreamIndex,
   type Verdict,
 } from '../model.ts'
-import type { OpenCall } from '../observe/open-calls.ts'
+import { NO_GATES, type OpenCall } from '../observe/open-calls.ts'
 import type { QuotaKnowledge } from '../observe/quota.ts'
 import type { UpstreamState } from '../upstream-state.ts'
 import type { Agenda } from './agenda.ts'
@@ -133,23 +133,31 @@ export class Admission {
     if (this.#quota.blockedUntil(call.credential, at) > at) return wouldHold('quota')
     if (state.release.phase === 'shut') return wouldHold('down')
     if (call.isRetry && state.budget.tokens(at) < 1) return wouldHold('retry-budget')
-    return state.inFlight >= state.limit.value ? wouldHold(reasonOf(state)) : undefined
+    return state.inFlight >= state.allowance ? wouldHold(reasonOf(state)) : undefined
   }
 
   /** Refuses with a slot of the caller's own. */
   refuse(call: OpenCall, state: UpstreamState, reason: Reason, at: Millis, earliest: Millis = 0): Verdict {
     const slotAt = this.promise(call, state, at, earliest)
-    return { ...none(call.decider, call.upstream, reason), do: 'shed', slotAt }
+    return {
+      ...none(call.decider, call.upstream, reason),
+      do: this.#defers(call, reason) ? 'defer' : 'shed',
+      slotAt,
+    }
+  }
+
+  /** What would wait is answered later instead; not while Weir itself is short of memory, which that needs. */
+  #defers(call: OpenCall, reason: Reason): boolean {
+    if (!call.deferrable || reason === 'overload' || reason === 'draining') return false
+    return this.rulebook.rule(call.decider)?.then.do === 'defer'
   }
 
   /** The instant at which this caller, and no other, is asked back; never before what the upstream asked for. */
   promise(call: OpenCall, state: UpstreamState, at: Millis, earliest: Millis = 0): Millis {
     const family = familyOf(call.family)
     const blocked = this.#quota.blockedUntil(call.credential, at)
-    const gate = state.release.phase === 'shut' ? state.release.nextAt() : at
-    const key = this.#promiseKey(call, state, at)
-    call.slotKey = key
-    return state.slots.reserve(key, at, {
+    const gate = state.release.phase === 'shut' ? state.release.opensAt(at) : at
+    return state.slots.reserve(this.#promiseKey(call, state, at), at, {
       earliest: Math.max(earliest, blocked, gate),
       ratePerSecond: this.#bearableRate(state),
       share: Math.max(
@@ -159,6 +167,7 @@ export class Admission {
       ceilingMs: family.adviceCeilingMs,
       precision: family.advice,
       lane: PRIORITIES.indexOf(call.priority),
+      caller: callerOf(call),
     })
   }
 
@@ -170,14 +179,13 @@ export class Admission {
       if (!state.slots.claim(key, at)) continue
       call.promised = true
       call.promisedAt = promisedAt
-      call.slotKey = key
       return
     }
   }
 
   /** Whether this caller comes because it was asked to. */
   invited(call: OpenCall, state: UpstreamState, at: Millis): boolean {
-    if (state.slots.size === 0) return false
+    if (!state.slots.mayKnow(callerOf(call))) return false
     for (let copy = 0; copy < PROMISES_PER_FINGERPRINT; copy++) {
       if (state.slots.invited(promiseKey(call, copy), at)) return true
     }
@@ -212,7 +220,7 @@ export class Admission {
       }
       return this.refuse(call, state, obstacle.reason, at, wait === Infinity ? 0 : at + wait)
     }
-    call.gatesTaken = true
+    call.gatesTaken = call.gates !== NO_GATES
     const verdict =
       steer && (state.unwell || this.#quota.blockedUntil(call.credential, at) > at)
         ? this.#steer(slot, call, state, at, again)
@@ -281,7 +289,7 @@ export class Admission {
   /** Room at the upstream for one more call now; takes the ramp's token when there is. */
   hasRoom(state: UpstreamState, at: Millis): boolean {
     if (state.release.phase === 'shut') return false
-    if (state.load >= state.limit.value) return false
+    if (state.load >= state.allowance) return false
     if (state.release.phase === 'ramping') return state.release.take(at)
     return state.rate.rate === Infinity || state.outflow.take(at, state.outflowRate())
   }
@@ -289,7 +297,7 @@ export class Admission {
   /** Room for one who waits in the queue: spaced, so that what piled up does not go in one instant. */
   mayDispatch(state: UpstreamState, at: Millis): boolean {
     if (state.release.phase !== 'open') return this.hasRoom(state, at)
-    return state.load < state.limit.value && state.outflow.take(at, state.outflowRate())
+    return state.load < state.allowance && state.outflow.take(at, state.outflowRate())
   }
 
   /** A call out of the queue whose credential is spent waits for its instant instead; undefined = it may go. */
@@ -308,6 +316,7 @@ export class Admission {
     at: Millis,
     until: Millis,
   ): Verdict {
+    if (this.#defers(call, reason)) return this.refuse(call, state, reason, at)
     if (!this.#mayHold(call, state, until, at)) {
       return this.refuse(call, state, this.#noHoldReason(call, state, until, at) ?? reason, at)
     }
@@ -339,6 +348,8 @@ export class Admission {
     gate: number,
     wait: Millis,
   ): Verdict {
+    if (this.#defers(call, reason))
+      return this.refuse(call, state, reason, at, wait === Infinity ? 0 : at + wait)
     if (wait === Infinity) this.#line.join(slot, this.limits.placeOf(gate, call))
     call.waiting = wait === Infinity ? 'limit' : 'instant'
     call.until = until
@@ -383,7 +394,7 @@ export class Admission {
   /** Calls per second that the upstream is believed to bear now. */
   #bearableRate(state: UpstreamState): number {
     if (state.release.phase === 'shut') return Math.max(LEAST_RATE, state.flow.healthy * 0.5)
-    const rate = Math.max(state.flow.capacity, LEAST_RATE)
+    const rate = Math.max(state.flow.capacity, LEAST_RATE, state.member.expectedRate)
     return state.release.phase === 'ramping' ? Math.max(rate, state.release.rate(-Infinity)) : rate
   }
 
@@ -404,8 +415,13 @@ function final(rule: number, upstream: UpstreamIndex, reason: Reason): Verdict {
   return { ...none(rule, upstream, reason), do: 'shed' }
 }
 
+/** What stays the same on every attempt. */
+function callerOf(call: OpenCall): number {
+  return call.onceKey !== 0 ? call.onceKey : call.fingerprint
+}
+
 function promiseKey(call: OpenCall, copy: number): number {
-  const base = call.onceKey !== 0 ? call.onceKey : call.fingerprint
+  const base = callerOf(call)
   return copy === 0 ? base : Math.floor((base * GOLDEN + copy * 7919) % Number.MAX_SAFE_INTEGER)
 }
 

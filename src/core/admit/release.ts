@@ -39,6 +39,9 @@ const IDLE_MS = 30_000
 /** So many windows an upstream may take to work off what it had queued before the trouble. */
 const LATE_WINDOWS = 8
 
+/** No window asks for more answers. */
+const MOST_HEARD = 20
+
 interface Ramping {
   readonly phase: 'ramping'
   rate: number
@@ -46,6 +49,8 @@ interface Ramping {
   readonly window: RampWindow
   /** Clean windows to go before the rate grows again; above zero = after trouble. */
   held: number
+  /** Another replica leads: the rate follows its word and does not climb by itself. */
+  led: boolean
   /** Windows of slow answers in a row since the trouble. */
   late: number
   /** Bad answers to calls sent before the last trouble are no news. */
@@ -64,8 +69,11 @@ export class Release {
   #healthyRate = 0
   #healthyQ95Ms: Millis = 0
   #replicas = 1
+  #probers = 1
+  #barred = false
   #at: Millis = -Infinity
   #aborts = 0
+  #aborted = 0
   #probeMs: Millis = 0
 
   constructor(policy: ReleasePolicy, random: Random) {
@@ -92,28 +100,82 @@ export class Release {
     return this.#aborts
   }
 
+  /** Times since start that a ramp was cut back for trouble that was seen here. */
+  get aborted(): number {
+    return this.#aborted
+  }
+
   /** What the ramp climbs back to, in calls per second, and the healthy q95 of the time to answer (0 = unknown). */
   healthyRate(perSecond: number, q95Ms: Millis = this.#healthyQ95Ms): void {
     this.#healthyRate = perSecond
     this.#healthyQ95Ms = q95Ms
   }
 
-  /** So many replicas probe the same upstream: each that much more seldom. */
-  fleet(replicas: number): void {
+  /** So many replicas share the upstream, and so many of them probe it: each that much more seldom. */
+  fleet(replicas: number, probers = replicas): void {
     this.#replicas = Math.max(1, replicas)
+    this.#probers = Math.max(1, probers)
+  }
+
+  /** Another replica probes for all: none from here. */
+  bar(barred: boolean): void {
+    this.#barred = barred
+  }
+
+  /** The part of the fleet's healthy rate that is this replica's now; a ramp under way keeps its place on the way. */
+  portion(perSecond: number): void {
+    const before = this.#healthyRate
+    this.#healthyRate = perSecond
+    if (this.#state.phase !== 'ramping' || !(before > 0) || !(perSecond > 0)) return
+    const by = perSecond / before
+    this.#state.rate = Math.max(this.#leastRate, this.#state.rate * by)
+    this.#state.troubleRate *= by
+    this.#state.borneRate *= by
+  }
+
+  /** Answers at other replicas to calls of the present step: `late` ones of `answers`. They prove as much as own ones. */
+  hear(answers: number, late: number, at: Millis): void {
+    for (let answer = 0; answer < Math.min(answers, MOST_HEARD); answer++) {
+      this.outcome(true, answer >= late, at, false, Infinity)
+    }
+  }
+
+  /**
+   * Opens as far as the replica who leads found possible, `fraction` of the healthy rate. Trouble seen here still takes
+   * the rate back, for two windows.
+   */
+  follow(fraction: number, at: Millis): void {
+    this.startRamp(at)
+    const state = this.#state
+    if (state.phase !== 'ramping') return
+    state.led = true
+    const rate = Math.max(this.#leastRate, fraction * this.#healthyRate)
+    if (rate < state.rate || state.held === 0) state.rate = rate
+  }
+
+  /** Nobody leads any more: a ramp under way goes on by itself. */
+  goOn(): void {
+    if (this.#state.phase === 'ramping') this.#state.led = false
+  }
+
+  /** Rate of the ramp over the healthy rate; -1 = no ramp. */
+  get fraction(): number {
+    if (this.#state.phase !== 'ramping') return -1
+    return this.#state.rate / Math.max(this.#leastRate, this.#healthyRate)
   }
 
   /** The upstream was judged down: nothing goes but probes. */
   fail(at: Millis): void {
     this.#now(at)
     if (this.#state.phase === 'shut') return
-    const probes = new ProbeSchedule(this.#policy, this.#random, this.#at, this.#replicas, this.#healthyQ95Ms)
+    const probes = new ProbeSchedule(this.#policy, this.#random, this.#at, this.#probers, this.#healthyQ95Ms)
     this.#state = { phase: 'shut', probes }
   }
 
   /** Whether a probe may go now; calls that may safely be repeated, or matter most, first. */
   mayProbe(at: Millis, idempotentOrCritical: boolean): boolean {
     this.#now(at)
+    if (this.#barred) return false
     return this.#state.phase === 'shut' && this.#state.probes.due(this.#at, idempotentOrCritical)
   }
 
@@ -140,6 +202,7 @@ export class Release {
       pace: new Pace(this.#random, this.#at),
       window: new RampWindow(this.#at),
       held: 0,
+      led: false,
       late: 0,
       troubleAt: -Infinity,
       troubleRate: Infinity,
@@ -157,6 +220,11 @@ export class Release {
   /** Calls per second let through now: 0 = only probes, Infinity = no ramp. */
   rate(at: Millis): number {
     this.#roll(at)
+    return this.standingRate
+  }
+
+  /** The same as it stands, for those who only look: nothing moves on. */
+  get standingRate(): number {
     if (this.#state.phase === 'ramping') return this.#state.rate
     return this.#state.phase === 'open' ? Infinity : 0
   }
@@ -194,8 +262,10 @@ export class Release {
     if (good && sentAt < state.window.from) return
     state.window.add(ok, latencyOk, dropped)
     // What the upstream had queued before the trouble keeps the next answers slow: no trouble of the new rate.
-    if (state.window.failing || (state.window.slow && state.held === 0)) this.#abort(state)
-    else this.#roll(at)
+    if (state.window.failing || (state.window.slow && state.held === 0)) {
+      this.#aborted += 1
+      this.#abort(state)
+    } else this.#roll(at)
   }
 
   /** The detectors see trouble that single answers do not show: the ramp backs off. */
@@ -204,11 +274,17 @@ export class Release {
     if (this.#state.phase === 'ramping') this.#abort(this.#state)
   }
 
+  /** When a shut gate may let somebody through, as far as that can be told to a caller. */
+  opensAt(at: Millis): Millis {
+    return this.#barred ? at + this.#policy.probeEveryMs : this.nextAt()
+  }
+
   /** The next instant at which a call or a probe can go, if one waits; Infinity = the gate is open. */
   nextAt(): Millis {
     const state = this.#state
     if (state.phase === 'open') return Infinity
-    return state.phase === 'shut' ? state.probes.nextAt() : state.pace.nextAt
+    if (state.phase === 'ramping') return state.pace.nextAt
+    return this.#barred ? Infinity : state.probes.nextAt()
   }
 
   #abort(state: Ramping): void {
@@ -228,7 +304,7 @@ export class Release {
     const state = this.#state
     if (state.phase !== 'ramping') return
     if (this.#at - state.usedAt >= IDLE_MS) return this.open()
-    const full = Math.max(RATE_MIN, this.#healthyRate)
+    const full = Math.max(this.#leastRate, this.#healthyRate)
     const plateau = NEAR * Math.min(full, state.troubleRate)
     const slow = state.rate >= plateau
     const windowMs = slow ? Math.max(SLOW_WINDOW_MS, this.#policy.windowMs) : this.#policy.windowMs
@@ -243,6 +319,7 @@ export class Release {
     state.late = 0
     state.borneRate = state.rate
     if (state.held > 0) state.held -= 1
+    else if (state.led) return
     else if (!slow) state.rate = Math.min(plateau, state.rate * this.#policy.growth)
     else if (bound)
       state.rate = Math.min(Math.max(ABOVE_HEALTHY * full, state.rate), state.rate * this.#slowGrowth(state))
@@ -255,7 +332,12 @@ export class Release {
   }
 
   #startRate(): number {
-    return Math.max(RATE_MIN, this.#policy.start * this.#healthyRate)
+    return Math.max(this.#leastRate, this.#policy.start * this.#healthyRate)
+  }
+
+  /** The slowest ramp of the whole fleet, divided. */
+  get #leastRate(): number {
+    return RATE_MIN / this.#replicas
   }
 
   #now(at: Millis): void {

@@ -28,8 +28,9 @@ export class Rulebook {
     }
   }
 
+  /** -1 = none. Reading outside of an array is slow. */
   rule(index: number): Rule | undefined {
-    return this.policy.rules[index]
+    return index < 0 ? undefined : this.policy.rules[index]
   }
 
   /** Writes into `call` who decides, which limits apply, and whether an enforced rule may act on it at all. */
@@ -46,8 +47,9 @@ export class Rulebook {
   }
 
   #apply(rule: Rule, enforced: boolean, call: OpenCall): void {
-    const gates = enforced ? call.gates : call.shadowGates
-    for (const gate of this.#limits.of(rule)) gates.push(gate)
+    const gates = this.#limits.of(rule)
+    if (gates.length > 0 && enforced) call.gates = joined(call.gates, gates)
+    else if (gates.length > 0) call.shadowGates = joined(call.shadowGates, gates)
     const caps = rule.then.fanOut
     if (caps !== undefined && enforced) {
       call.callsCap = Math.min(call.callsCap, caps.calls)
@@ -77,4 +79,9 @@ export class Rulebook {
     if (when.agent !== undefined && !when.agent.includes(this.#conditions.agent(call))) return false
     return when.workflow === undefined || when.workflow.includes(this.#conditions.workflow(call))
   }
+}
+
+/** Of most calls it is one rule that limits them: its own list will do. */
+function joined(first: readonly number[], second: readonly number[]): readonly number[] {
+  return first.length === 0 ? second : [...first, ...second]
 }

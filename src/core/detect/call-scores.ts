@@ -8,10 +8,10 @@ import type { DriftThresholds } from '../policy.ts'
 import type { Quantiles } from '../reading.ts'
 import type { Baseline } from '../observe/baseline.ts'
 import { HealthyReference } from '../observe/healthy-reference.ts'
-import { bucketFloorMs, LATENCY_BUCKETS, latencyBucket } from '../observe/latency-histogram.ts'
+import { latencyBucket } from '../observe/latency-histogram.ts'
 import { LatencyWindow } from '../observe/latency-window.ts'
 import { Strata } from '../observe/strata.ts'
-import { MOST_EFFECT, ShiftChannel } from './shift-channel.ts'
+import { ShiftChannel } from './shift-channel.ts'
 
 /** Mean normal score of the slowest tenth: what a call is worth that is still open past the healthy q90. */
 const PREPAID = 1.75
@@ -20,11 +20,6 @@ const LEAST_OVERDUE = 1.5
 /** A tick later than this: the process stood still, and every call open at that time looks slow. */
 const STALL_MS = 2_500
 export const STEP_MS = 5_000
-
-const log2Middle = new Float32Array(LATENCY_BUCKETS)
-for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
-  log2Middle[bucket] = Math.log2((bucketFloorMs(bucket) + bucketFloorMs(bucket + 1)) / 2)
-}
 
 export class CallScores {
   readonly first: ShiftChannel
@@ -87,15 +82,15 @@ export class CallScores {
     this.#coldSamples++
     if (baseline.total === 0) {
       const judge = this.#known(stratum)
-      if (prepaid && judge.total > 0) this.first.correct(-PREPAID, -log2Overdue(judge))
+      if (prepaid && judge.total > 0) this.first.correct(-overdueScore(judge), -overdueEffect(judge))
       return
     }
     this.factors.record(ms / baseline.q50, at)
-    const log2Factor = log2Over(baseline, bucket)
+    const effect = baseline.effect(bucket)
     if (prepaid) {
-      this.first.correct(baseline.score(bucket) - PREPAID, log2Factor - log2Overdue(baseline))
+      this.first.correct(baseline.score(bucket) - overdueScore(baseline), effect - overdueEffect(baseline))
     } else {
-      this.first.add(baseline.score(bucket), log2Factor)
+      this.first.add(baseline.score(bucket), effect)
     }
   }
 
@@ -114,7 +109,7 @@ export class CallScores {
     const baseline = this.#known(stratum)
     if (baseline.total === 0) return
     this.#heardAt = this.#now
-    this.first.add(PREPAID, log2Overdue(baseline))
+    this.first.add(overdueScore(baseline), overdueEffect(baseline))
   }
 
   /** Silence between two chunks of a stream, or so far if it lasts (then once per silence). */
@@ -124,23 +119,23 @@ export class CallScores {
     const baseline = this.#strata.gapBaseline(stratum)
     const bucket = latencyBucket(ms)
     baseline.record(bucket)
-    if (baseline.total > 0) this.gaps.add(baseline.score(bucket), log2Over(baseline, bucket))
+    if (baseline.total > 0) this.gaps.add(baseline.score(bucket), baseline.effect(bucket))
   }
 
   hear(at: Millis): void {
     this.#heardAt = at
   }
 
-  /** Feeds the channels. `learning`: the noise may be learned from what came. */
-  tick(now: Millis, learning: boolean): void {
+  /** Feeds the channels. `learning`, `alarmed`: what the noise may be learned from. */
+  tick(now: Millis, learning: boolean, alarmed: boolean): void {
     if (now - this.#now > STALL_MS) {
       this.#stallUntil = now
       this.first.skip()
       this.gaps.skip()
     }
     this.#now = now
-    this.first.tick(now, learning)
-    this.gaps.tick(now, learning)
+    this.first.tick(now, learning, alarmed)
+    this.gaps.tick(now, learning, alarmed)
   }
 
   /** Learns a healthy minute. The first latencies are learned by who decides what is warm: `reference.absorb`. */
@@ -210,11 +205,10 @@ function overdueMs(baseline: Baseline): Millis {
   return Math.max(baseline.q90, baseline.q50 * LEAST_OVERDUE)
 }
 
-function log2Overdue(baseline: Baseline): number {
-  return Math.min(Math.log2(overdueMs(baseline) / baseline.q50), MOST_EFFECT)
+function overdueScore(baseline: Baseline): number {
+  return PREPAID * baseline.trust
 }
 
-function log2Over(baseline: Baseline, bucket: number): number {
-  const over = log2Middle[bucket]! - baseline.log2Q50
-  return over > MOST_EFFECT ? MOST_EFFECT : over < -MOST_EFFECT ? -MOST_EFFECT : over
+function overdueEffect(baseline: Baseline): number {
+  return baseline.effectOf(overdueMs(baseline))
 }

@@ -9,7 +9,7 @@
  * starts over and the anchor stays, so that 1.5 times the old level reads `watch` until the anchor is pinned anew
  * (once a day, or by `accept`). What is in `watch` for as long is learned as health is. No upstream is punished for ever for being slower than it once was.
  *
- * Memory: at most 64 strata (strata.ts) plus 14 KB. Nothing is allocated per sample.
+ * Memory: at most 64 strata (strata.ts) plus 15 KB. Nothing is allocated per sample.
  */
 import type { Millis } from '../model.ts'
 import type { DriftThresholds } from '../policy.ts'
@@ -19,6 +19,7 @@ import { leftAnchor, LevelTrail, rises } from './creep.ts'
 import { ErrorCusum } from './errors.ts'
 import { Latch } from './latch.ts'
 import { LeadTime } from './lead-time.ts'
+import { LevelRange } from './level-range.ts'
 
 export type DriftState = 'healthy' | 'watch' | 'slow' | 'fast'
 
@@ -60,6 +61,7 @@ export class DriftDetector {
   readonly #errors: ErrorCusum
   readonly #lead = new LeadTime(STEP_MS)
   readonly #minutes = new LevelTrail()
+  readonly #range = new LevelRange()
   readonly #slow = new Latch()
   readonly #fast = new Latch()
   readonly #failing = new Latch()
@@ -125,6 +127,21 @@ export class DriftDetector {
     this.#errors.record(failureWeight, at)
   }
 
+  /** What this replica alone has seen since start, for the others. */
+  get told(): { scored: number; scores: number; effects: number; outcomes: number; failures: number } {
+    return { ...this.#scores.first.told, ...this.#errors.told }
+  }
+
+  /** What other replicas have seen since the last time. */
+  hear(
+    news: { scored: number; scores: number; effects: number; outcomes: number; failures: number },
+    at: Millis,
+  ): void {
+    if (news.scored > 0) this.#scores.hear(at)
+    this.#scores.first.hear(news.scored, news.scores, news.effects)
+    if (news.outcomes > 0) this.#errors.hear(news.outcomes, Math.min(news.failures, news.outcomes), at)
+  }
+
   /**
    * Judges what came since the last tick. Call it about once a second as long as calls are open or the state is
    * not `healthy`; more often does nothing, more than 2.5 s late is taken for a stall of this process, and what was
@@ -133,7 +150,8 @@ export class DriftDetector {
   tick(now: Millis, healthy: boolean): DriftState {
     if (now - this.#scores.now < LEAST_TICK_MS) return this.#state
     const learning = healthy && this.#state !== 'slow' && this.#state !== 'fast'
-    this.#scores.tick(now, learning)
+    const alarmed = !learning && !this.#failing.on && (this.#slow.on || this.#fast.on)
+    this.#scores.tick(now, learning, alarmed)
     if (now - this.#scores.heardAt > IDLE_MS) this.#rest()
     this.#latchAll(now)
     this.#minuteHealthy &&= learning
@@ -149,6 +167,7 @@ export class DriftDetector {
     this.#errors.accept(true)
     this.#restart(at)
     this.#scores.forgetAnchor()
+    this.#range.clear()
     this.#creeping = false
     this.#state = 'healthy'
   }
@@ -180,9 +199,10 @@ export class DriftDetector {
   #latchAll(now: Millis): void {
     const { clearMs } = this.#thresholds
     const { first, gaps } = this.#scores
-    const slow = first.slowAlarming || gaps.slowAlarming
+    const slow = (first.slowAlarming && this.#unheardOf(first.slowEffect)) || gaps.slowAlarming
+    const fast = first.fastAlarming && this.#unheardOf(-first.fastEffect)
     const began = this.#slow.update(slow, first.slowCalm && gaps.slowCalm, now, clearMs)
-    const turned = this.#fast.update(first.fastAlarming, first.fastCalm, now, clearMs)
+    const turned = this.#fast.update(fast, first.fastCalm, now, clearMs)
     if (began || turned) this.#minutes.clear()
     const alarm = this.#thresholds.errorAlarm
     const failing = this.#errors.sum >= alarm
@@ -190,6 +210,15 @@ export class DriftDetector {
       this.#errors.discard()
       if (!this.#failing.on) this.#errors.rest()
     }
+  }
+
+  /** Whether a shift of the healthy median by `effect` (log2) leaves what passed for healthy within a day. */
+  #unheardOf(effect: number): boolean {
+    const { slowEffect, fastEffect } = this.#thresholds
+    const level = this.#scores.reference.level + effect * Math.LN2
+    return effect > 0
+      ? level >= this.#range.high + Math.log(slowEffect)
+      : level <= this.#range.low + Math.log(fastEffect)
   }
 
   /** The test's own way down takes hundreds of successes; twenty without more than the usual share will do. */
@@ -224,7 +253,9 @@ export class DriftDetector {
   #minute(now: Millis): void {
     this.#minuteAt = now
     if (this.#scores.factors.total(now) >= LEAST_PER_LEVEL) {
-      this.#minutes.push(Math.log(this.#scores.factors.quantile(0.5, now)) + this.#scores.reference.level)
+      const level = Math.log(this.#scores.factors.quantile(0.5, now)) + this.#scores.reference.level
+      this.#minutes.push(level)
+      if (this.#minuteHealthy) this.#range.push(level, now)
     }
     this.#rising = rises(this.#minutes)
     if (!this.#minuteWatched) this.#wellAt = now
@@ -242,6 +273,7 @@ export class DriftDetector {
     this.#settle(now)
     if (now - this.#anchorAt >= DAY_MS && this.#state !== 'slow' && this.#state !== 'fast') {
       this.#anchorAt = now
+      this.#range.shift(-this.#scores.reference.level)
       this.#scores.pinAnchor()
     }
   }

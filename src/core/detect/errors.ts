@@ -29,6 +29,8 @@ export class ErrorCusum {
   #failures = 0
   #pendingCalls = 0
   #pendingFailures = 0
+  /** Since start, of this replica alone: what it tells the others. */
+  readonly told = { outcomes: 0, failures: 0 }
   readonly #slotCalls = new Float64Array(SLOTS)
   readonly #slotFailures = new Float64Array(SLOTS)
   #tick = Number.NEGATIVE_INFINITY
@@ -57,14 +59,21 @@ export class ErrorCusum {
   /** `failureWeight` 0 = success, 1 = failure, between = partly; outside it is clipped. */
   record(failureWeight: number, at: Millis): void {
     const weight = failureWeight > 0 ? (failureWeight < 1 ? failureWeight : 1) : 0
-    const next = this.#sum + weight * this.#atFailure + (1 - weight) * this.#atSuccess
+    this.told.outcomes += 1
+    this.told.failures += weight
+    this.hear(1, weight, at)
+  }
+
+  /** Outcomes of other replicas, together, `failures` of them by weight: judged as if they had been seen here. */
+  hear(outcomes: number, failures: number, at: Millis): void {
+    const next = this.#sum + failures * this.#atFailure + (outcomes - failures) * this.#atSuccess
     const most = 2 * this.#alarm
     this.#sum = next < 0 ? 0 : next > most ? most : next
     this.#roll(at)
-    this.#slotCalls[this.#slot]!++
-    this.#slotFailures[this.#slot]! += weight
-    this.#pendingCalls++
-    this.#pendingFailures += weight
+    this.#slotCalls[this.#slot]! += outcomes
+    this.#slotFailures[this.#slot]! += failures
+    this.#pendingCalls += outcomes
+    this.#pendingFailures += failures
   }
 
   /** Share of failures in the last half minute; 0 = no call. */

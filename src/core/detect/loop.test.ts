@@ -103,6 +103,18 @@ describe('agents that hammer', () => {
     expect(detector.condition(1, 5000)).toBe('ordinary')
   })
 
+  it('are told with their calls per second, the running seconds made up from before', () => {
+    const detector = new LoopDetector(3)
+    const told: number[] = []
+    for (let at = 0; at < 30_000; at += 250) {
+      detector.attempt(1, false, at)
+      told.push(detector.callsPerSecond(1, at))
+    }
+    for (const rate of told.slice(41)) expect(rate).toBeCloseTo(4, 0)
+    expect(detector.callsPerSecond(1, 3_600_000)).toBe(0)
+    expect(detector.callsPerSecond(2, 29_750)).toBe(0)
+  })
+
   it('cost 80 bytes each', () => {
     expect(new LoopDetector(1000).bytes).toBe(80_000)
   })

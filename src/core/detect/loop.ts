@@ -13,13 +13,15 @@
  * Memory per agent: 64 bytes of window, 16 bytes of scalars.
  */
 import type { AgentCondition, Millis } from '../model.ts'
-import { CounterWindow } from '../observe/counter-window.ts'
+import { CounterWindow, counterWindowBytes } from '../observe/counter-window.ts'
+import { SlotRows } from '../observe/slot-rows.ts'
 
 const ATTEMPTS = 0
 const RETRIES = 1
 const BUCKET_MS = 2000
 const BUCKETS = 8
 const NEWEST_BUCKETS = 2
+const RATE_BUCKETS = 5
 const HAMMERING_RETRIES = 20
 const HAMMERING_SHARE = 0.85
 
@@ -29,43 +31,63 @@ const RETRYING_RETRIES = 2
 /** The widest that a caller was lately. Long enough for a ladder of 1 s * 2^n: its 7th try comes after 63 s. */
 const PEAK_HALF_LIFE_MS = 60_000
 
-export class LoopDetector {
-  readonly #recent: CounterWindow
-  readonly #open: Int32Array
-  readonly #peak: Float32Array
-  readonly #peakAt: Float64Array
+/** Of a row: in 8 bytes the instant of the peak, then in 4 bytes each the peak and the calls open. */
+const PEAK_AT = 0
+const PEAK = 2
+const OPEN = 3
+const WINDOW_BYTES = counterWindowBytes(2, BUCKETS)
 
-  /** @param agents one past the highest agent slot */
-  constructor(agents: number) {
-    this.#recent = new CounterWindow({ slots: agents, kinds: 2, bucketMs: BUCKET_MS, buckets: BUCKETS })
-    this.#open = new Int32Array(agents)
-    this.#peak = new Float32Array(agents)
-    this.#peakAt = new Float64Array(agents)
+export class LoopDetector {
+  /** Width of its parts of a row: scalars, and a window. */
+  static readonly rowBytes = [16, WINDOW_BYTES] as const
+  readonly #recent: CounterWindow
+  readonly #rows: SlotRows
+  readonly #times: Float64Array
+  readonly #peaks: Float32Array
+  readonly #opens: Uint32Array
+
+  /**
+   * @param agents one past the highest agent slot
+   * @param rows parts of rows that belong to others too
+   */
+  constructor(agents: number, rows = SlotRows.shared(agents, LoopDetector.rowBytes)) {
+    const [scalars, window] = rows
+    if (scalars === undefined || window === undefined) throw new RangeError('rows has two parts')
+    const kinds = { slots: agents, kinds: 2, bucketMs: BUCKET_MS, buckets: BUCKETS }
+    this.#recent = new CounterWindow({ ...kinds, rows: window })
+    this.#rows = scalars
+    this.#times = scalars.doubles
+    this.#peaks = scalars.floats
+    this.#opens = scalars.words
   }
 
   get bytes(): number {
-    return this.#recent.bytes + this.#open.byteLength + this.#peak.byteLength + this.#peakAt.byteLength
+    return this.#recent.bytes + this.#rows.bytes
   }
 
   /** A call of this agent begins; `isRetry` as far as the inference is acted on. */
   attempt(agentSlot: number, isRetry: boolean, at: Millis): void {
     this.#recent.add(agentSlot, ATTEMPTS, at)
     if (isRetry) this.#recent.add(agentSlot, RETRIES, at)
-    const open = (this.#open[agentSlot] ?? 0) + 1
-    this.#open[agentSlot] = open
-    this.#peak[agentSlot] = Math.max(open, this.#peakOf(agentSlot, at))
-    this.#peakAt[agentSlot] = at
+    const record = this.#rows.at4(agentSlot)
+    const open = (this.#opens[record + OPEN] ?? 0) + 1
+    this.#opens[record + OPEN] = open
+    if (open < this.#leastPeak(agentSlot, at)) return
+    this.#peaks[record + PEAK] = Math.max(open, this.#peakOf(agentSlot, at))
+    this.#times[this.#rows.at8(agentSlot) + PEAK_AT] = at
   }
 
   /** The call ended, in whatever way: once per `attempt`. */
   ended(agentSlot: number): void {
-    const open = this.#open[agentSlot] ?? 0
-    if (open > 0) this.#open[agentSlot] = open - 1
+    const index = this.#rows.at4(agentSlot) + OPEN
+    const open = this.#opens[index] ?? 0
+    if (open > 0) this.#opens[index] = open - 1
   }
 
   condition(agentSlot: number, now: Millis): AgentCondition {
     const retries = this.#recent.sum(agentSlot, RETRIES, now)
     if (retries < RETRYING_RETRIES) return 'ordinary'
+    if (retries < HAMMERING_RETRIES * Math.max(1, this.#leastPeak(agentSlot, now))) return 'retrying'
     const many = HAMMERING_RETRIES * Math.max(1, this.#peakOf(agentSlot, now))
     if (retries < many) return 'retrying'
     if (retries >= HAMMERING_SHARE * this.#recent.sum(agentSlot, ATTEMPTS, now)) return 'looping'
@@ -74,15 +96,30 @@ export class LoopDetector {
     return newest >= many && newest >= HAMMERING_SHARE * attempts ? 'looping' : 'retrying'
   }
 
+  /** Attempts per second over the last 10 s. */
+  callsPerSecond(agentSlot: number, now: Millis): number {
+    const whole = this.#recent.sum(agentSlot, ATTEMPTS, now, RATE_BUCKETS)
+    const further = this.#recent.sum(agentSlot, ATTEMPTS, now, RATE_BUCKETS + 1) - whole
+    // The running bucket is not over: as much of the last one still counts.
+    const missing = 1 - (now / BUCKET_MS - Math.floor(now / BUCKET_MS))
+    return ((whole + missing * further) * 1000) / (RATE_BUCKETS * BUCKET_MS)
+  }
+
   /** The slot gets another owner. */
   forget(agentSlot: number): void {
     this.#recent.clear(agentSlot)
-    this.#open[agentSlot] = 0
-    this.#peak[agentSlot] = 0
+    this.#opens[this.#rows.at4(agentSlot) + OPEN] = 0
+    this.#peaks[this.#rows.at4(agentSlot) + PEAK] = 0
+  }
+
+  /** What it cannot have faded below: a line, which costs less than the curve above it. */
+  #leastPeak(agentSlot: number, now: Millis): number {
+    const age = now - (this.#times[this.#rows.at8(agentSlot) + PEAK_AT] ?? 0)
+    return (this.#peaks[this.#rows.at4(agentSlot) + PEAK] ?? 0) * (1 - (Math.LN2 * age) / PEAK_HALF_LIFE_MS)
   }
 
   #peakOf(agentSlot: number, now: Millis): number {
-    const age = now - (this.#peakAt[agentSlot] ?? 0)
-    return (this.#peak[agentSlot] ?? 0) * 2 ** (-age / PEAK_HALF_LIFE_MS)
+    const age = now - (this.#times[this.#rows.at8(agentSlot) + PEAK_AT] ?? 0)
+    return (this.#peaks[this.#rows.at4(agentSlot) + PEAK] ?? 0) * 2 ** (-age / PEAK_HALF_LIFE_MS)
   }
 }

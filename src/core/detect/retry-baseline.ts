@@ -28,9 +28,17 @@ export class RetryBaseline {
     return this.#share
   }
 
-  /** Standard deviations above the ordinary; the `+ 1` keeps an upstream without retries from crying at one. */
-  z(retries: number, attempts: number): number {
-    const mean = Math.max(this.#mean, (ASSUMED_SHARE * attempts) / (1 + this.#windows))
+  /** Ordinary retries per window. */
+  get mean(): number {
+    return this.#mean
+  }
+
+  /**
+   * Standard deviations above the ordinary; the `+ 1` keeps an upstream without retries from crying at one.
+   * `elsewhere`: ordinary retries of other replicas, whose retries and attempts are counted too.
+   */
+  z(retries: number, attempts: number, elsewhere = 0): number {
+    const mean = Math.max(this.#mean + elsewhere, (ASSUMED_SHARE * attempts) / (1 + this.#windows))
     const dispersion = this.#mean > 0 ? Math.max(1, this.#variance / this.#mean) : 1
     return (retries - mean) / Math.sqrt(mean * dispersion + 1)
   }

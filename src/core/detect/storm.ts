@@ -15,6 +15,8 @@
  * An agent with more than 60 % of the retries is a loop: it is taken out before the storm is judged.
  * Constants: algorithms.md 3(3), except where a comment gives another reason.
  */
+import type { StormEvidence, UpstreamSummary } from '../fleet.ts'
+import { distinct, keepSmallest, union } from '../fleet/sketch.ts'
 import type { Millis } from '../model.ts'
 import { DistinctWindow } from '../observe/distinct-window.ts'
 import { Heaviest } from '../observe/heaviest.ts'
@@ -24,6 +26,22 @@ import { RetryBaseline } from './retry-baseline.ts'
 import { StormOnset } from './storm-onset.ts'
 
 export type StormState = 'calm' | 'forming' | 'storm'
+
+/** The part of a summary that is about retries. */
+export type StormTold = Pick<
+  UpstreamSummary,
+  | 'attempts'
+  | 'retries'
+  | 'failed'
+  | 'recentAttempts'
+  | 'recentRetries'
+  | 'ordinary'
+  | 'ordinaryShare'
+  | 'heaviest'
+  | 'heaviestRetries'
+  | 'retrying'
+  | 'active'
+>
 
 export interface StormReading {
   readonly state: StormState
@@ -76,6 +94,11 @@ export class StormDetector {
   #state: StormState = 'calm'
   #quietSince: Millis
   #deafUntil: Millis = -Infinity
+  #rogueShare = 0
+  /** What other replicas see; undefined = there are none. */
+  #others: StormEvidence | undefined
+  /** Hash by agent slot, for sketches; undefined = nobody asks for them. */
+  #hashes: Uint32Array | undefined
 
   /** @param maxAgents one past the highest agent slot; 16 bytes each */
   constructor(thresholds: StormThresholds, maxAgents: number, at: Millis) {
@@ -101,6 +124,11 @@ export class StormDetector {
 
   get onset(): StormOnset {
     return this.#onset
+  }
+
+  /** A retry was seen here lately; cheap and now and then out of date. */
+  get hasRetries(): boolean {
+    return this.#window.hasRetries
   }
 
   get bytes(): number {
@@ -160,15 +188,41 @@ export class StormDetector {
     return this.#retrying.latest(0, agentSlot) > since - this.#window.binMs
   }
 
+  /** Retries that other replicas see, or none: judged together with those seen here. */
+  hear(others: StormEvidence | undefined, hashes: Uint32Array): void {
+    this.#others = others
+    this.#hashes = hashes
+  }
+
+  /** What this replica alone sees, for the others; `hashes` by agent slot. */
+  told(now: Millis, hashes: Uint32Array): StormTold {
+    const sums = this.#window.sums(now)
+    const { leader, leaderShare } = this.#heaviest
+    const retrying = this.#sketchOf(this.#retrying, hashes, now)
+    return {
+      attempts: sums.attempts,
+      retries: sums.retries,
+      failed: sums.failures,
+      recentAttempts: this.#window.recent.attempts,
+      recentRetries: this.#window.recent.retries,
+      ordinary: this.#baseline.mean,
+      ordinaryShare: this.#baseline.share,
+      heaviest: sums.retries > 0 && leader >= 0 ? (hashes[leader] ?? 0) : 0,
+      heaviestRetries: sums.retries * leaderShare,
+      retrying,
+      active: this.#sketchOf(this.#active, hashes, now),
+    }
+  }
+
   /** Judges; to be called a few times a second while there is traffic. After a gap it judges what is left. */
   tick(now: Millis): StormState {
     const t = this.#thresholds
     const seen = this.reading(now)
-    const judged = seen.rogueAgent === -1 ? seen : this.#withoutRogue(seen)
+    const judged = this.#rogueShare === 0 ? seen : this.#withoutRogue(seen)
     const breadth = (share: number): boolean =>
       judged.retryingAgents >= Math.max(t.agents, share * judged.activeAgents)
-    const dense =
-      Math.max(judged.retryShare, judged.recentShare) >= Math.max(t.retryShare, 3 * this.#baseline.share)
+    const ordinary = Math.max(this.#baseline.share, this.#others?.ordinaryShare ?? 0)
+    const dense = Math.max(judged.retryShare, judged.recentShare) >= Math.max(t.retryShare, 3 * ordinary)
     const quiet = judged.retryShare < CLEAR * t.retryShare && judged.z < CLEAR * t.z
     if (!quiet) this.#quietSince = now
     if (breadth(t.agentShare) && dense && (judged.z >= t.z || judged.branching >= BRANCHING_STORM))
@@ -181,46 +235,86 @@ export class StormDetector {
     ) {
       this.#state = 'forming'
     } else if (this.#state !== 'calm' && now - this.#quietSince >= t.clearMs) this.#state = 'calm'
-    if (this.#state === 'calm') this.#baseline.learn(seen.retries, seen.retryShare, t.windowMs, now)
-    else {
+    if (this.#state === 'calm') {
+      const own = this.#window.sums(now)
+      this.#baseline.learn(own.retries, ratio(own.retries, own.attempts), t.windowMs, now)
+    } else {
       this.#baseline.distrust(now)
       this.#onset.stormed(now)
     }
     return this.#state
   }
 
+  /** With what other replicas see, where there are any. */
   reading(now: Millis): StormReading {
-    const sums = this.#window.sums(now)
-    const retryShare = sums.attempts === 0 ? 0 : Math.min(1, sums.retries / sums.attempts)
+    const own = this.#window.sums(now)
+    const others = this.#others
+    const retries = own.retries + (others?.retries ?? 0)
+    const attempts = own.attempts + (others?.attempts ?? 0)
+    const failures = own.failures + (others?.failed ?? 0)
     // Failure odds of an attempt times the odds that a failure is tried again. One window for both: the gap
     // between a failure and its retry is short against 5 s, and at the start of a wave this errs low.
-    const failing = sums.attempts === 0 ? 0 : Math.min(1, sums.failures / sums.attempts)
-    const propagated = sums.failures === 0 ? 0 : Math.min(1, sums.retries / sums.failures)
-    const wave = sums.retries > 0
+    const failing = ratio(failures, attempts)
+    const propagated = ratio(retries, failures)
+    const breadth = this.#breadth(now)
+    this.#rogueShare = this.#findRogue(own.retries, retries)
+    const isOwn = this.#rogueShare > 0 && this.#heaviest.leaderShare * own.retries >= ROGUE_SHARE * retries
     return {
       state: this.#state,
-      retries: sums.retries,
-      retryingAgents: this.#retrying.count(0, now),
-      activeAgents: this.#active.count(0, now),
-      retryShare,
-      recentShare: sums.recentShare,
-      z: this.#baseline.z(sums.retries, sums.attempts),
-      synchrony: sums.dispersion,
+      retries,
+      retryingAgents: breadth.retrying,
+      activeAgents: breadth.active,
+      retryShare: ratio(retries, attempts),
+      recentShare: ratio(
+        this.#window.recent.retries + (others?.recentRetries ?? 0),
+        this.#window.recent.attempts + (others?.recentAttempts ?? 0),
+      ),
+      z: this.#baseline.z(retries, attempts, others?.ordinary),
+      synchrony: own.dispersion,
       branching: Math.min(BRANCHING_MAX, failing * propagated),
-      synchronised: this.#state !== 'calm' && sums.dispersion >= SYNCHRONISED_AT,
-      rogueAgent: wave ? this.#rogue(sums.retries) : -1,
-      firstRetryAt: wave ? this.#onset.at : 0,
+      synchronised: this.#state !== 'calm' && own.dispersion >= SYNCHRONISED_AT,
+      rogueAgent: isOwn ? this.#heaviest.leader : -1,
+      firstRetryAt: own.retries > 0 ? this.#onset.at : 0,
     }
   }
 
-  #rogue(retries: number): number {
-    if (retries < ROGUE_RETRIES || this.#heaviest.leaderShare <= ROGUE_SHARE) return -1
-    return this.#heaviest.leader
+  /** Distinct agents, here and elsewhere: one that calls through several replicas counts once. */
+  #breadth(now: Millis): { retrying: number; active: number } {
+    const retrying = this.#retrying.count(0, now)
+    const active = this.#active.count(0, now)
+    const others = this.#others
+    const hashes = this.#hashes
+    if (others === undefined || hashes === undefined) return { retrying, active }
+    if (others.retrying.length === 0) return { retrying, active: active + distinct(others.active) }
+    return {
+      retrying: distinct(union([this.#sketchOf(this.#retrying, hashes, now), others.retrying])),
+      active: distinct(union([this.#sketchOf(this.#active, hashes, now), others.active])),
+    }
+  }
+
+  #sketchOf(window: DistinctWindow, hashes: Uint32Array, now: Millis): number[] {
+    const sketch: number[] = []
+    if (window.count(0, now) > 0) window.each(0, now, (slot) => keepSmallest(sketch, hashes[slot] ?? 0))
+    return sketch
+  }
+
+  /** Share of an agent that makes more than 60 % of all retries; 0 = there is none. */
+  #findRogue(ownRetries: number, retries: number): number {
+    if (retries < ROGUE_RETRIES) return 0
+    const { leader, leaderShare } = this.#heaviest
+    const own = ownRetries > 0 ? leaderShare * ownRetries : 0
+    const ownHash = this.#hashes?.[leader] ?? 0
+    let most = own
+    for (const [hash, weight] of this.#others?.heaviest ?? []) {
+      most = Math.max(most, hash === ownHash ? weight + own : weight)
+    }
+    const share = this.#others === undefined ? (own > 0 ? leaderShare : 0) : most / retries
+    return share > ROGUE_SHARE ? Math.min(1, share) : 0
   }
 
   /** What is left when the agent that hammers is taken out, its own attempts included. */
   #withoutRogue(seen: StormReading): StormReading {
-    const share = this.#heaviest.leaderShare
+    const share = this.#rogueShare
     const retries = seen.retries * (1 - share)
     const attempts = seen.retryShare === 0 ? 0 : seen.retries / seen.retryShare
     const left = Math.max(retries, attempts - seen.retries * share)
@@ -230,7 +324,7 @@ export class StormDetector {
       retryingAgents: seen.retryingAgents - 1,
       retryShare: left === 0 ? 0 : retries / left,
       recentShare: 0,
-      z: this.#baseline.z(retries, left),
+      z: this.#baseline.z(retries, left, this.#others?.ordinary),
       branching: 0,
     }
   }
@@ -243,4 +337,8 @@ export class StormDetector {
       buckets: RETRY_BINS,
     })
   }
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.min(1, part / whole)
 }

@@ -95,6 +95,23 @@ export class AdaptiveLimit {
     this.#changed(at)
   }
 
+  /** Takes the limit that another replica found, who judges for all. */
+  follow(limit: number): void {
+    if (!this.running) return
+    this.#ceiling = Math.max(this.#ceiling, limit)
+    this.#limit = this.#bounded(limit)
+  }
+
+  /** Goes on at another scale, the fleet's or the own one: `limit` now, and up to twice the healthy peak there. */
+  rescale(limit: number, healthyMax: number, at: Millis): void {
+    if (!this.running) return
+    this.#ceiling = Math.max(2 * healthyMax, CEILING_MIN, limit)
+    this.#limit = this.#bounded(limit)
+    this.#lossLimit = Infinity
+    this.#judged()
+    this.#changed(at)
+  }
+
   /** The upstream is well: no limit. */
   stop(): void {
     this.#limit = Infinity

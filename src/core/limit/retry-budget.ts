@@ -15,6 +15,7 @@ const ROUNDING = 1e-9
 export class RetryBudget {
   #policy: RetryBudgetPolicy
   #tokens: number
+  #part = 1
   #at: Millis
 
   constructor(policy: RetryBudgetPolicy, at: Millis) {
@@ -28,6 +29,11 @@ export class RetryBudget {
     this.#tokens = Math.min(this.#tokens, policy.cap)
   }
 
+  /** Of what time earns, this replica gets such a part: tokens of successes are its own anyway. */
+  share(part: number): void {
+    this.#part = part
+  }
+
   /** A call succeeded. */
   success(): void {
     this.#tokens = Math.min(this.#policy.cap, this.#tokens + this.#policy.ratio)
@@ -35,7 +41,7 @@ export class RetryBudget {
 
   /** Spends `weight` tokens (1; 2 after a timeout, which cost the upstream most); false and nothing spent if short. */
   take(at: Millis, critical: boolean, weight = 1): boolean {
-    const left = this.tokens(at) - weight
+    const left = this.#earn(at) - weight
     if (left < (critical ? -OVERDRAFT : 0) - ROUNDING) return false
     this.#tokens = left
     return true
@@ -46,16 +52,20 @@ export class RetryBudget {
     this.#tokens = Math.min(this.#policy.cap, this.#tokens + weight)
   }
 
-  /** Tokens now; below zero while critical retries are overdrawn. */
+  /** Tokens now; below zero while critical retries are overdrawn. Looking changes nothing. */
   tokens(at: Millis): number {
-    const earned = (Math.max(0, at - this.#at) / 1000) * this.#policy.perSecond
-    this.#at = Math.max(this.#at, at)
+    const earned = (Math.max(0, at - this.#at) / 1000) * this.#part * this.#policy.perSecond
     const reserve = this.#reserve()
-    if (this.#tokens < reserve) this.#tokens = Math.min(reserve, this.#tokens + earned)
+    return this.#tokens < reserve ? Math.min(reserve, this.#tokens + earned) : this.#tokens
+  }
+
+  #earn(at: Millis): number {
+    this.#tokens = this.tokens(at)
+    this.#at = Math.max(this.#at, at)
     return this.#tokens
   }
 
   #reserve(): number {
-    return Math.min(this.#policy.cap, RESERVE_SECONDS * this.#policy.perSecond)
+    return Math.min(this.#policy.cap, RESERVE_SECONDS * this.#part * this.#policy.perSecond)
   }
 }

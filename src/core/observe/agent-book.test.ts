@@ -1,20 +1,25 @@
 import { describe, expect, it } from 'vitest'
 import { AgentBook } from './agent-book.ts'
 
-const FACTS = { nameOf: (slot: number) => `agent-${slot}`, conditionOf: () => 'ordinary' as const }
+const FACTS = {
+  nameOf: (slot: number) => `agent-${slot}`,
+  conditionOf: () => 'ordinary' as const,
+  callsPerSecond: () => 2,
+  lastSeen: () => 1000,
+}
 
 describe('AgentBook', () => {
-  it('forgets the rate of an idle hour, not the counts', () => {
+  it('knows each agent by its slot, with what others know of it', () => {
     const book = new AgentBook(3)
-    for (let call = 0; call < 20; call++) book.arrived(1, 0, 1000)
-    expect(book.list(1000, 5, FACTS)[0]).toMatchObject({ agent: 'agent-1', calls: 20, callsPerSecond: 2 })
-    expect(book.list(3_600_000, 5, FACTS)[0]).toMatchObject({ calls: 20, callsPerSecond: 0, lastSeen: 1000 })
+    for (let call = 0; call < 20; call++) book.arrived(1, 0)
+    const [reading] = book.list(5, FACTS)
+    expect(reading).toMatchObject({ agent: 'agent-1', calls: 20, callsPerSecond: 2, lastSeen: 1000 })
   })
 
   it('lists the busiest first, and no more than asked for', () => {
     const book = new AgentBook(4)
-    for (let slot = 1; slot < 4; slot++) for (let call = 0; call < slot; call++) book.arrived(slot, 0.5, 0)
-    expect(book.list(0, 2, FACTS).map(({ agent, retries }) => [agent, retries])).toEqual([
+    for (let slot = 1; slot < 4; slot++) for (let call = 0; call < slot; call++) book.arrived(slot, 0.5)
+    expect(book.list(2, FACTS).map(({ agent, retries }) => [agent, retries])).toEqual([
       ['agent-3', 1.5],
       ['agent-2', 1],
     ])
@@ -22,13 +27,13 @@ describe('AgentBook', () => {
 
   it('knows nothing of the owner before', () => {
     const book = new AgentBook(2)
-    book.arrived(1, 1, 0)
+    book.arrived(1, 1)
     book.settled(1, true)
     book.inFlight(1, 1)
     book.clear(1)
-    expect(book.list(0, 5, FACTS)).toEqual([])
-    book.arrived(1, 0, 10)
-    expect(book.list(10, 5, FACTS)[0]).toMatchObject({
+    expect(book.list(5, FACTS)).toEqual([])
+    book.arrived(1, 0)
+    expect(book.list(5, FACTS)[0]).toMatchObject({
       calls: 1,
       retries: 0,
       failures: 0,

@@ -1,84 +1,103 @@
-/** Per-agent counters by dense slot, in typed arrays: 40 bytes and one window of 60 bytes an agent. */
+/** Per-agent counters by dense slot: 32 bytes of a row. */
 import type { AgentCondition, Millis } from '../model.ts'
 import type { AgentReading } from '../reading.ts'
-import { CounterWindow } from './counter-window.ts'
+import { SlotRows } from './slot-rows.ts'
 
+/** Of a row, in 8 bytes. */
 const CALLS = 0
-const RETRIES = 1
-const WINDOW_MS = 10_000
-const BUCKETS = 10
+/** In 4 bytes. */
+const RETRIES = 2
+const FAILURES = 3
+const IN_FLIGHT = 4
+const HELD = 5
+const WORKFLOW = 6
+const LOOPING = 7
 
 /** What is known of an agent elsewhere. */
 export interface AgentFacts {
   nameOf(slot: number): string
   conditionOf(slot: number): AgentCondition
+  callsPerSecond(slot: number): number
+  lastSeen(slot: number): Millis
 }
 
 export class AgentBook {
-  readonly #calls: Float64Array
-  readonly #retries: Float32Array
-  readonly #failures: Uint32Array
-  readonly #inFlight: Int32Array
-  readonly #held: Int32Array
-  readonly #lastSeen: Float64Array
-  readonly #recent: CounterWindow
+  /** Width of its part of a row. */
+  static readonly rowBytes = 32
+  readonly #slots: number
+  readonly #rows: SlotRows
+  readonly #doubles: Float64Array
+  readonly #floats: Float32Array
+  readonly #counts: Uint32Array
 
-  constructor(slots: number) {
-    this.#calls = new Float64Array(slots)
-    this.#retries = new Float32Array(slots)
-    this.#failures = new Uint32Array(slots)
-    this.#inFlight = new Int32Array(slots)
-    this.#held = new Int32Array(slots)
-    this.#lastSeen = new Float64Array(slots)
-    this.#recent = new CounterWindow({ slots, kinds: 2, bucketMs: WINDOW_MS / BUCKETS, buckets: BUCKETS })
+  /** @param rows part of rows that belong to others too */
+  constructor(slots: number, rows = SlotRows.of(slots, AgentBook.rowBytes)) {
+    this.#slots = slots
+    this.#rows = rows
+    this.#doubles = rows.doubles
+    this.#floats = rows.floats
+    this.#counts = rows.words
   }
 
-  arrived(slot: number, retryWeight: number, at: Millis): void {
-    this.#calls[slot] = (this.#calls[slot] ?? 0) + 1
-    this.#lastSeen[slot] = at
-    this.#recent.add(slot, CALLS, at)
-    if (retryWeight === 0) return
-    this.#retries[slot] = (this.#retries[slot] ?? 0) + retryWeight
-    this.#recent.add(slot, RETRIES, at)
+  arrived(slot: number, retryWeight: number): void {
+    this.#doubles[this.#rows.at8(slot) + CALLS]! += 1
+    if (retryWeight > 0) this.#floats[this.#rows.at4(slot) + RETRIES]! += retryWeight
   }
 
   settled(slot: number, failed: boolean): void {
-    if (failed) this.#failures[slot] = (this.#failures[slot] ?? 0) + 1
+    if (failed) this.#counts[this.#rows.at4(slot) + FAILURES]! += 1
   }
 
   inFlight(slot: number, change: 1 | -1): void {
-    this.#inFlight[slot] = (this.#inFlight[slot] ?? 0) + change
+    this.#counts[this.#rows.at4(slot) + IN_FLIGHT]! += change
   }
 
   held(slot: number, change: 1 | -1): void {
-    this.#held[slot] = (this.#held[slot] ?? 0) + change
+    this.#counts[this.#rows.at4(slot) + HELD]! += change
+  }
+
+  /** The workflow slot of the agent's latest call; 0 = the shared one, or none. */
+  workflowOf(slot: number): number {
+    return this.#counts[this.#rows.at4(slot) + WORKFLOW] ?? 0
+  }
+
+  worksIn(slot: number, workflowSlot: number): void {
+    this.#counts[this.#rows.at4(slot) + WORKFLOW] = workflowSlot
+  }
+
+  /** Whether the agent is known to loop, as far as that was told. */
+  isLooping(slot: number): boolean {
+    return this.#counts[this.#rows.at4(slot) + LOOPING] === 1
+  }
+
+  loops(slot: number, isLooping: boolean): void {
+    this.#counts[this.#rows.at4(slot) + LOOPING] = isLooping ? 1 : 0
   }
 
   /** The slot belongs to another agent from now on. */
   clear(slot: number): void {
-    this.#calls[slot] = 0
-    this.#retries[slot] = 0
-    this.#failures[slot] = 0
-    this.#inFlight[slot] = 0
-    this.#held[slot] = 0
-    this.#lastSeen[slot] = 0
-    this.#recent.clear(slot)
+    const first = this.#rows.at8(slot)
+    this.#doubles.fill(0, first, first + AgentBook.rowBytes / 8)
   }
 
-  list(now: Millis, most: number, facts: AgentFacts): AgentReading[] {
+  list(most: number, facts: AgentFacts): AgentReading[] {
     const slots: number[] = []
-    for (let slot = 0; slot < this.#calls.length; slot++) if ((this.#calls[slot] ?? 0) > 0) slots.push(slot)
-    slots.sort((a, b) => (this.#calls[b] ?? 0) - (this.#calls[a] ?? 0))
+    for (let slot = 0; slot < this.#slots; slot++) if (this.#calls(slot) > 0) slots.push(slot)
+    slots.sort((a, b) => this.#calls(b) - this.#calls(a))
     return slots.slice(0, most).map((slot) => ({
       agent: facts.nameOf(slot),
       condition: facts.conditionOf(slot),
-      calls: this.#calls[slot] ?? 0,
-      retries: this.#retries[slot] ?? 0,
-      failures: this.#failures[slot] ?? 0,
-      inFlight: this.#inFlight[slot] ?? 0,
-      held: this.#held[slot] ?? 0,
-      callsPerSecond: (this.#recent.sum(slot, CALLS, now) * 1000) / WINDOW_MS,
-      lastSeen: this.#lastSeen[slot] ?? 0,
+      calls: this.#calls(slot),
+      retries: this.#floats[this.#rows.at4(slot) + RETRIES] ?? 0,
+      failures: this.#counts[this.#rows.at4(slot) + FAILURES] ?? 0,
+      inFlight: this.#counts[this.#rows.at4(slot) + IN_FLIGHT] ?? 0,
+      held: this.#counts[this.#rows.at4(slot) + HELD] ?? 0,
+      callsPerSecond: facts.callsPerSecond(slot),
+      lastSeen: facts.lastSeen(slot),
     }))
+  }
+
+  #calls(slot: number): number {
+    return this.#doubles[this.#rows.at8(slot) + CALLS] ?? 0
   }
 }

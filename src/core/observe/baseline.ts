@@ -6,11 +6,18 @@
  * by being slow.
  */
 import type { Millis } from '../model.ts'
-import { LATENCY_BUCKETS, quantileOf } from './latency-histogram.ts'
+import { LATENCY_BUCKETS, log2Middle, quantileOf } from './latency-histogram.ts'
 import { normalScore } from './normal-score.ts'
 
 /** Scores are clipped here: one stuck call is one vote. 2 gave fewer false alarms than 2.5 at equal delay. */
 const CLIP = 2
+/** log2 of a factor over the median is clipped here: a call that hung for minutes says no more than 32 times. */
+const MOST_EFFECT = 5
+/**
+ * A reference of so many samples is worth half a vote: what its median is off by, all its calls share. Calls of a size
+ * that was rare come with such a one, and a shift of the mix is full of them (bench/drift.ts, mixShiftFalseAlarms).
+ */
+const HALF_TRUSTED = 200
 /** Half-life of the reference: 30 absorbed minutes. */
 const KEEP_MINUTE = 0.977
 /** Samples below which nothing is forgotten. */
@@ -21,7 +28,10 @@ export class Baseline {
   q50: Millis = 0
   q90: Millis = 0
   q95: Millis = 0
-  log2Q50 = 0
+  /** Mean of `log2Over` over the healthy distribution: a heavy tail is no slowness. */
+  #log2Mean = 0
+  #log2Q50 = 0
+  #trust = 0
   /** The median that creep is measured from; outlives `restart`. */
   anchorQ50: Millis = 0
   /** Whether anything was ever recorded. */
@@ -51,9 +61,29 @@ export class Baseline {
     this.seen = true
   }
 
-  /** Normal score of a time in this bucket, -2..2, mean 0 over the healthy distribution. */
+  /** What its word is worth, 0..1. */
+  get trust(): number {
+    return this.#trust
+  }
+
+  /** Normal score of a time in this bucket, -2..2, mean 0 over the healthy distribution; less while that is thin. */
   score(bucket: number): number {
     return this.#scores[bucket]!
+  }
+
+  /** log2 of the factor over the healthy median, around its healthy mean; less while the reference is thin. */
+  effect(bucket: number): number {
+    return (this.#over(log2Middle[bucket]!) - this.#log2Mean) * this.#trust
+  }
+
+  /** The same of a time in ms. */
+  effectOf(ms: Millis): number {
+    return (this.#over(Math.log2(ms)) - this.#log2Mean) * this.#trust
+  }
+
+  #over(log2: number): number {
+    const over = log2 - this.#log2Q50
+    return over > MOST_EFFECT ? MOST_EFFECT : over < -MOST_EFFECT ? -MOST_EFFECT : over
   }
 
   /**
@@ -74,7 +104,7 @@ export class Baseline {
     this.q50 = quantileOf(this.counts, total, 0.5)
     this.q90 = quantileOf(this.counts, total, 0.9)
     this.q95 = quantileOf(this.counts, total, 0.95)
-    this.log2Q50 = Math.log2(this.q50)
+    this.#log2Q50 = Math.log2(this.q50)
     this.#rescore()
   }
 
@@ -98,15 +128,21 @@ export class Baseline {
   #rescore(): void {
     let below = 0
     let mean = 0
+    let over = 0
     for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
       const count = this.counts[bucket]!
       const score = normalScore((below + count / 2) / this.#total)
       const clipped = Math.min(Math.max(score, -CLIP), CLIP)
       this.#scores[bucket] = clipped
       mean += clipped * count
+      if (count > 0) over += this.#over(log2Middle[bucket]!) * count
       below += count
     }
     mean /= this.#total
-    for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) this.#scores[bucket]! -= mean
+    this.#log2Mean = over / this.#total
+    this.#trust = this.#total / (this.#total + HALF_TRUSTED)
+    for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+      this.#scores[bucket] = (this.#scores[bucket]! - mean) * this.#trust
+    }
   }
 }

@@ -66,6 +66,16 @@ export class DistinctWindow {
     return count
   }
 
+  /** Calls `visit` with each member of the group that is counted now. O(members). */
+  each(group: number, now: Millis, visit: (member: number) => void): void {
+    const newest = this.#stamp(now)
+    const first = group * this.#members
+    for (let member = 0; member < this.#members; member++) {
+      const latest = this.#latest[first + member] ?? 0
+      if (latest !== 0 && newest - latest < this.#buckets) visit(member)
+    }
+  }
+
   /** Whether this member is among those counted now. */
   has(group: number, member: number, now: Millis): boolean {
     const latest = this.#latest[group * this.#members + member] ?? 0

@@ -18,6 +18,12 @@ export const LATENCY_BUCKETS = OCTAVES << SUB_BITS
 const asFloat = new Float32Array(1)
 const asBits = new Uint32Array(asFloat.buffer)
 
+/** log2 of the middle of each bucket. */
+export const log2Middle: Readonly<Float32Array> = Float32Array.from(
+  { length: LATENCY_BUCKETS },
+  (_, bucket) => Math.log2((bucketFloorMs(bucket) + bucketFloorMs(bucket + 1)) / 2),
+)
+
 /** Bucket of a time. Below 1/16 ms (negative and NaN included) is the first bucket, past the range the last. */
 export function latencyBucket(ms: Millis): number {
   if (!(ms > 0)) return 0

@@ -60,15 +60,24 @@ const POLLER_WINDOW_MS: Millis = 2000
 const OK = 1
 const FAILED = 2
 
+/** A record per fingerprint. In 8 bytes: the latest arrival, and the gap between arrivals after successes. */
+const RECORD_8 = 3
+const ARRIVED_AT = 0
+const PERIOD = 1
+/** In 2 bytes: counts; the outcome of the latest call; equal gaps in a row. */
+const RECORD_2 = 12
+const IN_FLIGHT = 8
+const ATTEMPT = 9
+const OUTCOME = 10
+const STEADY = 11
+const MOST_STEADY = 0xff
+
 export class LineageTracker {
   readonly #calls: RecentKeys
   readonly #credits: FailureCredits
-  readonly #inFlight: Uint16Array
-  readonly #attempt: Uint16Array
-  readonly #outcome: Uint8Array
-  readonly #arrivedAt: Float64Array
-  readonly #period: Float64Array
-  readonly #steady: Uint8Array
+  /** Two views of the same records. */
+  readonly #times: Float64Array
+  readonly #counts: Uint16Array
   readonly #ids: RecentKeys
   readonly #idFailures: Uint8Array
   readonly #idAttempt: Uint16Array
@@ -79,12 +88,8 @@ export class LineageTracker {
     this.#calls = new RecentKeys(options.size, REMEMBERED_MS, (slot) => this.#forgetCall(slot))
     const { capacity } = this.#calls
     this.#credits = new FailureCredits(capacity, capacity)
-    this.#inFlight = new Uint16Array(capacity)
-    this.#attempt = new Uint16Array(capacity)
-    this.#outcome = new Uint8Array(capacity)
-    this.#arrivedAt = new Float64Array(capacity)
-    this.#period = new Float64Array(capacity)
-    this.#steady = new Uint8Array(capacity)
+    this.#times = new Float64Array(capacity * RECORD_8)
+    this.#counts = new Uint16Array(this.#times.buffer)
     this.#ids = new RecentKeys(options.size, REMEMBERED_MS, (slot) => this.#forgetId(slot))
     this.#idFailures = new Uint8Array(this.#ids.capacity)
     this.#idAttempt = new Uint16Array(this.#ids.capacity)
@@ -99,13 +104,14 @@ export class LineageTracker {
   arrive(arrival: Arrival, at: Millis): Lineage {
     const { fingerprint, onceKey } = arrival
     if (fingerprint === 0) return this.#answer('first', Math.max(1, arrival.attempt), 0)
-    const isKnown = this.#calls.find(fingerprint, at) !== -1
     const slot = this.#calls.claim(fingerprint, at)
+    const isKnown = this.#calls.wasKnown
     const id = onceKey === 0 ? -1 : this.#ids.claim(onceKey, at)
     const result = this.#place(arrival, slot, id, isKnown, at)
     this.#keepRhythm(slot, isKnown, at)
-    this.#inFlight[slot] = Math.min(0xffff, this.#inFlight[slot]! + 1)
-    this.#attempt[slot] = Math.min(0xffff, result.attempt)
+    const record = slot * RECORD_2
+    this.#counts[record + IN_FLIGHT] = Math.min(0xffff, this.#counts[record + IN_FLIGHT]! + 1)
+    this.#counts[record + ATTEMPT] = Math.min(0xffff, result.attempt)
     if (id !== -1) this.#idAttempt[id] = Math.min(0xffff, result.attempt)
     return result
   }
@@ -125,7 +131,7 @@ export class LineageTracker {
       const id = this.#ids.claim(call.onceKey, at)
       this.#idFailures[id] = Math.min(0xff, this.#idFailures[id]! + 1)
     }
-    const attempt = Math.max(1, call.attempt ?? this.#attempt[slot]!)
+    const attempt = Math.max(1, call.attempt ?? this.#counts[slot * RECORD_2 + ATTEMPT]!)
     const window = retryWindow(familyOf(call.family), attempt, status, adviceMs, at)
     if (window !== undefined) this.#credits.add(slot, attempt, window, at)
   }
@@ -156,8 +162,9 @@ export class LineageTracker {
       }
     }
     if (arrival.longLived) return this.#answer(isKnown ? 'resume' : 'first', 1, 0)
-    if (this.#inFlight[slot]! > 0) return this.#answer('hedge', 1, 0)
-    return this.#answer(this.#outcome[slot] === OK ? 'poll' : 'first', 1, 0)
+    const record = slot * RECORD_2
+    if (this.#counts[record + IN_FLIGHT]! > 0) return this.#answer('hedge', 1, 0)
+    return this.#answer(this.#counts[record + OUTCOME] === OK ? 'poll' : 'first', 1, 0)
   }
 
   /** Spends one failure of a logical call that is known by its id. */
@@ -169,26 +176,30 @@ export class LineageTracker {
 
   /** Comes at the time at which it would have come anyway: a poller whose last poll failed. */
   #isPollDue(arrival: Arrival, slot: number, at: Millis): boolean {
-    if (this.#steady[slot]! < STEADY_GAPS) return false
+    if (this.#counts[slot * RECORD_2 + STEADY]! < STEADY_GAPS) return false
     const { backoff, countsAttempts } = familyOf(arrival.family)
-    const [low, high] = backoff(this.#attempt[slot]!)
+    const [low, high] = backoff(this.#counts[slot * RECORD_2 + ATTEMPT]!)
     if (countsAttempts !== true && high - low < POLLER_WINDOW_MS) return false
-    const period = this.#period[slot]!
-    return Math.abs(at - this.#arrivedAt[slot]! - period) <= period * PERIOD_TOLERANCE
+    const period = this.#times[slot * RECORD_8 + PERIOD]!
+    const gap = at - this.#times[slot * RECORD_8 + ARRIVED_AT]!
+    return Math.abs(gap - period) <= period * PERIOD_TOLERANCE
   }
 
   #keepRhythm(slot: number, isKnown: boolean, at: Millis): void {
-    const gap = at - this.#arrivedAt[slot]!
-    this.#arrivedAt[slot] = at
-    if (!isKnown || this.#outcome[slot] !== OK) return
-    const isSteady = Math.abs(gap - this.#period[slot]!) <= gap * PERIOD_TOLERANCE
-    this.#steady[slot] = isSteady ? Math.min(0xff, this.#steady[slot]! + 1) : 1
-    this.#period[slot] = gap
+    const times = slot * RECORD_8
+    const counts = slot * RECORD_2
+    const gap = at - this.#times[times + ARRIVED_AT]!
+    this.#times[times + ARRIVED_AT] = at
+    if (!isKnown || this.#counts[counts + OUTCOME] !== OK) return
+    const isSteady = Math.abs(gap - this.#times[times + PERIOD]!) <= gap * PERIOD_TOLERANCE
+    this.#counts[counts + STEADY] = isSteady ? Math.min(MOST_STEADY, this.#counts[counts + STEADY]! + 1) : 1
+    this.#times[times + PERIOD] = gap
   }
 
   #ended(slot: number, outcome: number): void {
-    if (this.#inFlight[slot]! > 0) this.#inFlight[slot]! -= 1
-    this.#outcome[slot] = outcome
+    const record = slot * RECORD_2
+    if (this.#counts[record + IN_FLIGHT]! > 0) this.#counts[record + IN_FLIGHT]! -= 1
+    this.#counts[record + OUTCOME] = outcome
   }
 
   #answer(kind: Lineage['kind'], attempt: number, confidence: number): Lineage {
@@ -200,11 +211,12 @@ export class LineageTracker {
 
   #forgetCall(slot: number): void {
     this.#credits.clear(slot)
-    this.#inFlight[slot] = 0
-    this.#attempt[slot] = 0
-    this.#outcome[slot] = 0
-    this.#steady[slot] = 0
-    this.#period[slot] = 0
+    const record = slot * RECORD_2
+    this.#counts[record + IN_FLIGHT] = 0
+    this.#counts[record + ATTEMPT] = 0
+    this.#counts[record + OUTCOME] = 0
+    this.#counts[record + STEADY] = 0
+    this.#times[slot * RECORD_8 + PERIOD] = 0
   }
 
   #forgetId(slot: number): void {

@@ -30,11 +30,11 @@ describe('OpenCalls', () => {
       probe: true,
       promised: true,
       invited: true,
-      heldMs: 9,
+      lastChunkAt: 9,
       governed: true,
       decider: 2,
     })
-    call.gates.push(4)
+    call.gates = [4]
     calls.end(1)
     expect(structuredClone(calls.begin(1))).toEqual(fresh)
   })

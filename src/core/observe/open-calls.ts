@@ -7,66 +7,74 @@ import type { CallSlot, Millis, Priority, UpstreamIndex } from '../model.ts'
 /** What a held call waits for; each kind has one owner that may end the wait. */
 export type Waiting = 'nothing' | 'room' | 'instant' | 'limit'
 
+/** One for all, so that a look at the reference tells. */
+export const NO_GATES: readonly number[] = Object.freeze([])
+
+/** More than any count, and a small integer: V8 keeps others in a box of their own, which each call would touch. */
+const NO_CAP = 2 ** 31 - 1
+
+/** What every call's end looks at stands first, side by side. */
 export class OpenCall {
   open = false
   upstream: UpstreamIndex = 0
+  waiting: Waiting = 'nothing'
+  inFlight = false
   agentSlot = 0
   workflowSlot = 0
   route = 0
   stratum = 0
-  priority: Priority = 'normal'
-  family = ''
-  fingerprint = 0
-  onceKey = 0
-  credential = 0
-  /** Key of the promise in the timetable, 0 when none was claimed. */
-  slotKey = 0
-  requestBytes = 0
-  arrivedAt: Millis = 0
-  patienceMs: Millis = Infinity
-  sentAt: Millis = 0
-  headAt: Millis = 0
-  lastChunkAt: Millis = 0
-  status = 0
-  adviceMs: Millis = -1
-  isRetry = false
-  /** Which try of its logical call it is believed to be. */
-  attempt = 1
-  inFlight = false
-  waiting: Waiting = 'nothing'
-  wasHeld = false
-  heldMs: Millis = 0
-  until: Millis = 0
-  probe = false
   longLived = false
   streaming = false
-  holdable = false
   /** Scored as slow while still open; the settlement corrects it. */
   prepaid = false
+  probe = false
+  isRetry = false
+  /** An enforced rule may act on this call: an answer's Retry-After may be rewritten. */
+  governed = false
+  wasHeld = false
+  gatesTaken = false
+  shadowGatesTaken = false
+  status = 0
+  adviceMs: Millis = -1
+  arrivedAt: Millis = 0
+  sentAt: Millis = 0
+  headAt: Millis = 0
+  fingerprint = 0
+  credential = 0
+  lastChunkAt: Millis = 0
+  /** Which try of its logical call it is believed to be. */
+  attempt = 1
+  priority: Priority = 'normal'
+  family = ''
+  onceKey = 0
+  requestBytes = 0
+  patienceMs: Millis = Infinity
+  /** End of the wait, read while there is one. */
+  until: Millis = 0
+  holdable = false
+  /** Its client understands an answer that comes later. */
+  deferrable = false
   /** Index of the enforced rule that decides, and of the shadow rule before it; -1 = none. */
   decider = -1
   shadow = -1
-  /** An enforced rule may act on this call: an answer's Retry-After may be rewritten. */
-  governed = false
   /** It comes because it was asked back, and with a place on the timetable. */
   invited = false
   promised = false
+  /** The instant promised, read when there is one. */
   promisedAt: Millis = 0
+  /** Written for each call by the rulebook. */
   maxHoldMs: Millis = 0
   /** Static limits that apply; taken all at once when the call goes upstream, given back when it ends. */
-  readonly gates: number[] = []
-  readonly shadowGates: number[] = []
-  gatesTaken = false
-  shadowGatesTaken = false
+  gates: readonly number[] = NO_GATES
+  shadowGates: readonly number[] = NO_GATES
   /** Hard caps of the workflow, enforced and in shadow. */
-  callsCap = Infinity
-  depthCap = Infinity
-  shadowCallsCap = Infinity
-  shadowDepthCap = Infinity
+  callsCap = NO_CAP
+  depthCap = NO_CAP
+  shadowCallsCap = NO_CAP
+  shadowDepthCap = NO_CAP
 
   /** Back to the state of a call that has just been seen; identity and facts are filled in by the coordinator. */
   reset(): void {
-    this.slotKey = 0
     this.sentAt = 0
     this.headAt = 0
     this.lastChunkAt = 0
@@ -75,8 +83,6 @@ export class OpenCall {
     this.inFlight = false
     this.waiting = 'nothing'
     this.wasHeld = false
-    this.heldMs = 0
-    this.until = 0
     this.probe = false
     this.streaming = false
     this.prepaid = false
@@ -85,16 +91,14 @@ export class OpenCall {
     this.governed = false
     this.invited = false
     this.promised = false
-    this.promisedAt = 0
-    this.maxHoldMs = 0
-    this.gates.length = 0
-    this.shadowGates.length = 0
+    this.gates = NO_GATES
+    this.shadowGates = NO_GATES
     this.gatesTaken = false
     this.shadowGatesTaken = false
-    this.callsCap = Infinity
-    this.depthCap = Infinity
-    this.shadowCallsCap = Infinity
-    this.shadowDepthCap = Infinity
+    this.callsCap = NO_CAP
+    this.depthCap = NO_CAP
+    this.shadowCallsCap = NO_CAP
+    this.shadowDepthCap = NO_CAP
   }
 }
 

@@ -13,6 +13,10 @@ const SPENT = new Set([429, 503, 529])
 const COST_WEIGHT = 0.2
 
 interface Known {
+  readonly credential: number
+  /** Neighbours in the order of the last observation. */
+  older: Known | undefined
+  newer: Known | undefined
   limit: number
   remaining: number
   resetAt: Millis
@@ -28,8 +32,12 @@ interface Known {
 
 export class QuotaKnowledge {
   readonly #size: number
-  /** In order of the last observation: the first is the one to forget. */
   readonly #byCredential = new Map<number, Known>()
+  /** Ends of the order of the last observation: the oldest is the one to forget. */
+  #oldest: Known | undefined
+  #newest: Known | undefined
+  /** No credential is blocked longer: who comes later need not be looked up. */
+  #lastBlock: Millis = -Infinity
 
   /** @throws RangeError unless `size >= 1`, the number of credentials remembered. */
   constructor(size: number) {
@@ -54,6 +62,7 @@ export class QuotaKnowledge {
     const known = this.#touch(credential, at)
     if (refused && retryAfterMs > 0) {
       known.retryAt = Math.max(known.retryAt, at + Math.min(retryAfterMs, LONGEST_BLOCK_MS))
+      this.#lastBlock = Math.max(this.#lastBlock, known.retryAt)
     }
     if (quota === undefined || !(quota.limit > 0)) return
     const fallen = known.remaining - quota.remaining
@@ -66,10 +75,12 @@ export class QuotaKnowledge {
     known.sent = 0
     const spent = quota.remaining < 1 || (status === 429 && retryAfterMs <= 0 && quota.remaining < known.cost)
     known.spentUntil = spent ? known.resetAt : -Infinity
+    this.#lastBlock = Math.max(this.#lastBlock, known.spentUntil)
   }
 
   /** The instant until which this credential is spent; 0 = free. */
   blockedUntil(credential: number, at: Millis): Millis {
+    if (at >= this.#lastBlock) return 0
     const known = this.#byCredential.get(credential)
     if (known === undefined) return 0
     const until = Math.max(known.retryAt, known.spentUntil)
@@ -84,6 +95,7 @@ export class QuotaKnowledge {
 
   /** A call with this credential went upstream. */
   spend(credential: number, at: Millis): void {
+    if (this.#newest === undefined) return
     const known = this.#byCredential.get(credential)
     if (known === undefined) return
     known.sent += 1
@@ -102,23 +114,43 @@ export class QuotaKnowledge {
 
   #touch(credential: number, at: Millis): Known {
     let known = this.#byCredential.get(credential)
-    if (known !== undefined) this.#byCredential.delete(credential)
-    else if (this.#byCredential.size >= this.#size) {
-      const { value: oldest } = this.#byCredential.keys().next()
-      if (oldest !== undefined) this.#byCredential.delete(oldest)
-    }
-    known ??= {
-      limit: 0,
-      remaining: 0,
-      resetAt: at,
-      cost: 1,
-      sent: 0,
-      retryAt: -Infinity,
-      spentUntil: -Infinity,
-      turnAt: at,
-    }
-    this.#byCredential.set(credential, known)
+    if (known === undefined) {
+      if (this.#oldest !== undefined && this.#byCredential.size >= this.#size) this.#forget(this.#oldest)
+      known = {
+        credential,
+        older: undefined,
+        newer: undefined,
+        limit: 0,
+        remaining: 0,
+        resetAt: at,
+        cost: 1,
+        sent: 0,
+        retryAt: -Infinity,
+        spentUntil: -Infinity,
+        turnAt: at,
+      }
+      this.#byCredential.set(credential, known)
+    } else if (known === this.#newest) return known
+    else this.#unlink(known)
+    known.older = this.#newest
+    if (this.#newest === undefined) this.#oldest = known
+    else this.#newest.newer = known
+    this.#newest = known
     return known
+  }
+
+  #forget(known: Known): void {
+    this.#unlink(known)
+    this.#byCredential.delete(known.credential)
+  }
+
+  #unlink(known: Known): void {
+    if (known.older === undefined) this.#oldest = known.newer
+    else known.older.newer = known.newer
+    if (known.newer === undefined) this.#newest = known.older
+    else known.newer.older = known.older
+    known.older = undefined
+    known.newer = undefined
   }
 }
 

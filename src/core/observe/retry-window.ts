@@ -32,9 +32,16 @@ export class RetryWindow {
   /** Tick + 1 of each bin; 0 = never used. */
   readonly #stamps = new Float64Array(RETRY_BINS)
   readonly #sums: RetrySums = { attempts: 0, retries: 0, failures: 0, recentShare: 0, dispersion: 0 }
+  /** Of the newest 2 s, as of the last `sums`. */
+  readonly recent = { attempts: 0, retries: 0 }
 
   constructor(windowMs: Millis) {
     this.binMs = windowMs / RETRY_BINS
+  }
+
+  /** Retries in the window, as of the last `sums` or `retry`. */
+  get hasRetries(): boolean {
+    return this.#sums.retries > 0
   }
 
   attempt(at: Millis): void {
@@ -79,6 +86,8 @@ export class RetryWindow {
     sums.retries = retries
     sums.failures = failures
     sums.recentShare = recentAttempts === 0 ? 0 : Math.min(1, recentRetries / recentAttempts)
+    this.recent.attempts = recentAttempts
+    this.recent.retries = recentRetries
     sums.dispersion = retries === 0 ? 0 : (squares / RETRY_BINS - mean * mean) / mean
     return sums
   }

@@ -11,9 +11,10 @@
  * least 15 of 16 comparisons (90 %), and in the last max(5, 2p). Sixteen, because ten pages of one list look alike
  * too. Failed calls are no part of it: hammering is another story.
  *
- * Memory per slot: 148 bytes.
+ * Memory: 152 bytes of a row per slot.
  */
 import type { Millis } from '../model.ts'
+import { SlotRows } from './slot-rows.ts'
 
 export const LONGEST_PERIOD = 4
 
@@ -40,144 +41,134 @@ const SMOOTHING = 1 / 8
 /** Bits of the comparisons that belong to place `k` of a circle of period `p`, newest first. */
 const PLACES: readonly (readonly number[])[] = [[], ...[1, 2, 3, 4].map((period) => placesOf(period))]
 
-export class Sequences {
-  readonly #edges: Uint32Array
-  readonly #routes: Int32Array
-  readonly #requestBytes: Uint32Array
-  readonly #answerBytes: Uint32Array
-  readonly #same: Uint16Array
-  readonly #grew: Uint16Array
-  readonly #starts: Float64Array
-  readonly #started: Uint32Array
-  readonly #gap: Float32Array
-  readonly #gapOff: Float32Array
-  readonly #endedAt: Float64Array
-  readonly #pause: Float32Array
+/** Of a row, in 8 bytes: when the latest calls began, by place, and when one ended last. */
+const STARTS = 0
+const ENDED_AT = 4
+/** In 4 bytes: counts; route and sizes by place; comparisons, gap and its deviation by lag; the usual pause. */
+const EDGES = 10
+const STARTED = 11
+const ROUTES = 12
+const REQUEST_BYTES = 16
+const ANSWER_BYTES = 20
+/** `same` in the lower 16 bits, `grew` in the upper. */
+const COMPARED = 24
+const GAP = 28
+const GAP_OFF = 32
+const PAUSE = 36
 
-  constructor(slots: number) {
-    this.#edges = new Uint32Array(slots)
-    this.#routes = new Int32Array(slots * LONGEST_PERIOD)
-    this.#requestBytes = new Uint32Array(slots * LONGEST_PERIOD)
-    this.#answerBytes = new Uint32Array(slots * LONGEST_PERIOD)
-    this.#same = new Uint16Array(slots * LONGEST_PERIOD)
-    this.#grew = new Uint16Array(slots * LONGEST_PERIOD)
-    this.#starts = new Float64Array(slots * LONGEST_PERIOD)
-    this.#started = new Uint32Array(slots)
-    this.#gap = new Float32Array(slots * LONGEST_PERIOD)
-    this.#gapOff = new Float32Array(slots * LONGEST_PERIOD)
-    this.#endedAt = new Float64Array(slots)
-    this.#pause = new Float32Array(slots)
+const SAME_BITS = 0xffff
+const GREW = 0x1_0000
+/** What is pushed out of neither half by one more. */
+const KEPT_BITS = 0x7fff_7fff
+
+export class Sequences {
+  /** Width of its part of a row. */
+  static readonly rowBytes = 152
+  readonly #rows: SlotRows
+  readonly #times: Float64Array
+  readonly #counts: Uint32Array
+  readonly #floats: Float32Array
+
+  /** @param rows part of rows that belong to others too */
+  constructor(slots: number, rows = SlotRows.of(slots, Sequences.rowBytes)) {
+    this.#rows = rows
+    this.#times = rows.doubles
+    this.#counts = rows.words
+    this.#floats = rows.floats
   }
 
   get bytes(): number {
-    const perPlace = [this.#routes, this.#requestBytes, this.#answerBytes, this.#same, this.#grew]
-    const timing = [
-      this.#starts,
-      this.#started,
-      this.#gap,
-      this.#gapOff,
-      this.#endedAt,
-      this.#pause,
-      this.#edges,
-    ]
-    return [...perPlace, ...timing].reduce((sum, array) => sum + array.byteLength, 0)
+    return this.#rows.bytes
   }
 
   /** A call begins; `alone` = none of this workflow was open. Feeds the cadence only. */
   start(slot: number, alone: boolean, at: Millis): void {
-    const started = this.#started[slot] ?? 0
-    const base = slot * LONGEST_PERIOD
+    const times = this.#rows.at8(slot)
+    const record = this.#rows.at4(slot)
+    const floats = this.#floats
+    const started = this.#counts[record + STARTED]!
     for (let lag = 1; lag <= Math.min(LONGEST_PERIOD, started); lag++) {
-      const gap = at - (this.#starts[base + ((started - lag) % LONGEST_PERIOD)] ?? 0)
-      const index = base + lag - 1
-      const mean = this.#gap[index] ?? 0
+      const gap = at - this.#times[times + STARTS + ((started - lag) % LONGEST_PERIOD)]!
+      const mean = floats[record + GAP + lag - 1]!
+      const off = floats[record + GAP_OFF + lag - 1]!
       if (mean === 0) {
-        this.#gap[index] = gap
-        this.#gapOff[index] = UNKNOWN_STEADINESS * gap
+        floats[record + GAP + lag - 1] = gap
+        floats[record + GAP_OFF + lag - 1] = UNKNOWN_STEADINESS * gap
         continue
       }
-      this.#gapOff[index] =
-        (this.#gapOff[index] ?? 0) + SMOOTHING * (Math.abs(gap - mean) - (this.#gapOff[index] ?? 0))
-      this.#gap[index] = mean + SMOOTHING * (gap - mean)
+      floats[record + GAP_OFF + lag - 1] = off + SMOOTHING * (Math.abs(gap - mean) - off)
+      floats[record + GAP + lag - 1] = mean + SMOOTHING * (gap - mean)
     }
-    this.#starts[base + (started % LONGEST_PERIOD)] = at
-    this.#started[slot] = started + 1
-    const endedAt = this.#endedAt[slot] ?? 0
+    this.#times[times + STARTS + (started % LONGEST_PERIOD)] = at
+    this.#counts[record + STARTED] = started + 1
+    const endedAt = this.#times[times + ENDED_AT]!
     const pause = alone && endedAt > 0 ? at - endedAt : 0
-    this.#pause[slot] = (this.#pause[slot] ?? 0) + SMOOTHING * (pause - (this.#pause[slot] ?? 0))
+    floats[record + PAUSE]! += SMOOTHING * (pause - floats[record + PAUSE]!)
   }
 
   /** A call is over, in whatever way. */
   end(slot: number, at: Millis): void {
-    this.#endedAt[slot] = at
+    this.#times[this.#rows.at8(slot) + ENDED_AT] = at
   }
 
   /** A call was answered. Sizes in bytes, as they turned out. */
   edge(slot: number, route: number, requestBytes: number, answerBytes: number): void {
-    const edges = this.#edges[slot] ?? 0
-    const base = slot * LONGEST_PERIOD
+    const counts = this.#counts
+    const record = this.#rows.at4(slot)
+    const edges = counts[record + EDGES]!
     for (let lag = 1; lag <= LONGEST_PERIOD; lag++) {
-      const index = base + lag - 1
-      const before = base + ((edges - lag + LONGEST_PERIOD) % LONGEST_PERIOD)
-      const known = edges >= lag
-      const request = this.#requestBytes[before] ?? 0
-      const sameRoute = known && this.#routes[before] === route
+      const before = record + ((edges - lag + LONGEST_PERIOD) % LONGEST_PERIOD)
+      const request = counts[before + REQUEST_BYTES]!
+      const sameRoute = edges >= lag && counts[before + ROUTES] === route
       const sameSize =
-        sameRoute && near(request, requestBytes) && near(this.#answerBytes[before] ?? 0, answerBytes)
-      push(this.#same, index, sameSize)
-      push(this.#grew, index, sameRoute && requestBytes > request)
+        sameRoute && near(request, requestBytes) && near(counts[before + ANSWER_BYTES]!, answerBytes)
+      const compared = (sameSize ? 1 : 0) + (sameRoute && requestBytes > request ? GREW : 0)
+      const index = record + COMPARED + lag - 1
+      counts[index] = ((counts[index]! & KEPT_BITS) << 1) | compared
     }
-    const place = base + (edges % LONGEST_PERIOD)
-    this.#routes[place] = route
-    this.#requestBytes[place] = requestBytes
-    this.#answerBytes[place] = answerBytes
-    this.#edges[slot] = edges + 1
+    const place = record + (edges % LONGEST_PERIOD)
+    counts[place + ROUTES] = route
+    counts[place + REQUEST_BYTES] = requestBytes
+    counts[place + ANSWER_BYTES] = answerBytes
+    counts[record + EDGES] = edges + 1
   }
 
   /** Period of the circle that this workflow runs in; 0 = none. A poller runs in one, too: see `isPolling`. */
   period(slot: number): number {
-    const base = slot * LONGEST_PERIOD
+    const record = this.#rows.at4(slot)
     for (let period = 1; period <= LONGEST_PERIOD; period++) {
-      const index = base + period - 1
-      const same = this.#same[index] ?? 0
+      const compared = this.#counts[record + COMPARED + period - 1]!
       const lately = (1 << Math.max(LATELY_SAME, 2 * period)) - 1
-      if (ones(same) < MOSTLY_SAME || (same & lately) !== lately) continue
-      if (!this.#grows(period, this.#grew[index] ?? 0)) return period
+      if ((compared & lately) !== lately || ones(compared & SAME_BITS) < MOSTLY_SAME) continue
+      if (!this.#grows(period, compared >>> COMPARISONS)) return period
     }
     return 0
   }
 
   /** Whether the latest calls are small, steady and apart in time. */
   isPolling(slot: number): boolean {
-    const base = slot * LONGEST_PERIOD
-    if ((this.#pause[slot] ?? 0) < POLL_PAUSE_MS) return false
+    const record = this.#rows.at4(slot)
+    if (this.#floats[record + PAUSE]! < POLL_PAUSE_MS) return false
     let steady = false
     for (let lag = 1; lag <= LONGEST_PERIOD; lag++) {
-      const place = base + lag - 1
-      if ((this.#requestBytes[place] ?? 0) > POLL_BYTES) return false
-      const gap = this.#gap[place] ?? 0
-      steady ||= gap > 0 && (this.#gapOff[place] ?? 0) <= (STEADY / lag) * gap
+      if (this.#counts[record + REQUEST_BYTES + lag - 1]! > POLL_BYTES) return false
+      const gap = this.#floats[record + GAP + lag - 1]!
+      steady ||= gap > 0 && this.#floats[record + GAP_OFF + lag - 1]! <= (STEADY / lag) * gap
     }
     return steady
   }
 
   /** Whether a call like this is the next step of the circle. `requestBytes` -1 = not known yet. */
   continues(slot: number, period: number, route: number, requestBytes: number): boolean {
-    const base = slot * LONGEST_PERIOD
-    const before = base + (((this.#edges[slot] ?? 0) - period + LONGEST_PERIOD) % LONGEST_PERIOD)
-    if (this.#routes[before] !== route) return false
-    return requestBytes < 0 || near(this.#requestBytes[before] ?? 0, requestBytes)
+    const record = this.#rows.at4(slot)
+    const before = record + ((this.#counts[record + EDGES]! - period + LONGEST_PERIOD) % LONGEST_PERIOD)
+    if (this.#counts[before + ROUTES] !== route) return false
+    return requestBytes < 0 || near(this.#counts[before + REQUEST_BYTES]!, requestBytes)
   }
 
   clear(slot: number): void {
-    const base = slot * LONGEST_PERIOD
-    this.#edges[slot] = 0
-    this.#started[slot] = 0
-    this.#pause[slot] = 0
-    this.#endedAt[slot] = 0
-    for (const array of [this.#same, this.#grew, this.#gap, this.#gapOff]) {
-      array.fill(0, base, base + LONGEST_PERIOD)
-    }
+    const first = this.#rows.at4(slot)
+    this.#counts.fill(0, first, first + Sequences.rowBytes / 4)
   }
 
   /** One place of the circle where the request is larger each time is a conversation. */
@@ -188,10 +179,6 @@ export class Sequences {
 
 function near(one: number, other: number): boolean {
   return Math.abs(one - other) <= SIZE_TOLERANCE * Math.max(one, other)
-}
-
-function push(bits: Uint16Array, index: number, bit: boolean): void {
-  bits[index] = ((bits[index] ?? 0) << 1) | (bit ? 1 : 0)
 }
 
 function ones(bits: number): number {

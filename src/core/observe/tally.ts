@@ -23,8 +23,6 @@ export const DURATION_BOUNDS: readonly Millis[] = [
   300_000,
 ]
 
-const OUTCOME_INDEX = indexOf(OUTCOMES)
-const SETTLEMENT_INDEX = indexOf(SETTLEMENTS)
 const REASON_INDEX = indexOf(REASONS)
 const VERDICT_INDEX = indexOf(VERDICTS)
 
@@ -33,22 +31,29 @@ export class Tally {
   attempts = 0
   /** Weighted by the confidence of the inference. */
   retries = 0
-  readonly #outcomes = new Float64Array(OUTCOMES.length)
-  readonly #settlements = new Float64Array(SETTLEMENTS.length)
+  readonly #outcomes = new LabelCounts(OUTCOMES)
+  readonly #settlements = new LabelCounts(SETTLEMENTS)
   readonly #verdicts = new Float64Array(VERDICTS.length * REASONS.length * 2)
+  /** The latest verdict, and where it counts: passes are shared constants and come in long rows. */
+  #latest: Verdict | undefined
+  #latestIndex = 0
   readonly durations = new DurationHistogram()
   readonly holds = new DurationHistogram()
 
   outcome(outcome: Outcome): void {
-    bump(this.#outcomes, OUTCOME_INDEX[outcome])
+    this.#outcomes.add(outcome)
   }
 
   settlement(kind: SettlementKind): void {
-    bump(this.#settlements, SETTLEMENT_INDEX[kind])
+    this.#settlements.add(kind)
   }
 
   verdict(verdict: Verdict): void {
-    bump(this.#verdicts, VERDICT_INDEX[verdict.do] * REASONS.length + REASON_INDEX[verdict.reason])
+    if (verdict !== this.#latest) {
+      this.#latest = verdict
+      this.#latestIndex = VERDICT_INDEX[verdict.do] * REASONS.length + REASON_INDEX[verdict.reason]
+    }
+    bump(this.#verdicts, this.#latestIndex)
     const shadow = verdict.shadow
     if (shadow !== undefined) {
       const row = VERDICTS.length + VERDICT_INDEX[shadow.do]
@@ -57,11 +62,11 @@ export class Tally {
   }
 
   outcomes(): Record<Outcome, number> {
-    return record(OUTCOMES, this.#outcomes)
+    return this.#outcomes.read()
   }
 
   settlements(): Record<SettlementKind, number> {
-    return record(SETTLEMENTS, this.#settlements)
+    return this.#settlements.read()
   }
 
   /** Only what was counted at least once: the full product would be mostly zeros. */
@@ -76,6 +81,31 @@ export class Tally {
       counts.push({ do: kind, reason, mode: row < VERDICTS.length ? 'enforce' : 'shadow', count })
     }
     return counts
+  }
+}
+
+/** Counts by label, fast for the label that was counted before. */
+class LabelCounts<K extends string> {
+  readonly #labels: readonly K[]
+  readonly #counts: Float64Array
+  #latest: K | undefined
+  #latestIndex = 0
+
+  constructor(labels: readonly K[]) {
+    this.#labels = labels
+    this.#counts = new Float64Array(labels.length)
+  }
+
+  add(label: K): void {
+    if (label !== this.#latest) {
+      this.#latest = label
+      this.#latestIndex = this.#labels.indexOf(label)
+    }
+    bump(this.#counts, this.#latestIndex)
+  }
+
+  read(): Record<K, number> {
+    return recordOf(this.#labels, (index) => this.#counts[index] ?? 0)
   }
 }
 
@@ -110,10 +140,6 @@ function bump(counts: Float64Array, index: number): void {
 
 function indexOf<K extends string>(names: readonly K[]): Record<K, number> {
   return recordOf(names, (index) => index)
-}
-
-function record<K extends string>(names: readonly K[], counts: Float64Array): Record<K, number> {
-  return recordOf(names, (index) => counts[index] ?? 0)
 }
 
 function recordOf<K extends string>(

@@ -19,7 +19,11 @@ const WARM = 30
 const AGE_AT = 2048
 
 export class WorkflowClasses {
-  readonly #table = new IdentityTable(CLASSES, CLASS_IDLE_MS, (slot) => this.#clear(slot))
+  readonly #table = new IdentityTable({
+    size: CLASSES,
+    idleMs: CLASS_IDLE_MS,
+    onEvict: (slot) => this.#clear(slot),
+  })
   readonly #calls = new Uint32Array((CLASSES + 1) * BUCKETS)
   readonly #width = new Uint32Array((CLASSES + 1) * BUCKETS)
   readonly #totals = new Uint32Array(CLASSES + 1)

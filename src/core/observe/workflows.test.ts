@@ -20,7 +20,7 @@ interface Call {
 
 function arrive(workflows: Workflows, made: Call): number {
   const { workflow = 'w', agent = 'a', parent = '', route = 1, bytes = 100, retry = false, at } = made
-  return workflows.arrive(workflow, 1, agent, parent, route, 0, bytes, retry, at)
+  return workflows.arrive(workflow, 0, agent, parent, route, 0, bytes, retry, at)
 }
 
 /** One call from arrival to answer; what it was seen as when it came. */

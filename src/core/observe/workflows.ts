@@ -5,7 +5,7 @@
  * sub-agents with a session each is one workflow.
  *
  * The table is bounded: newcomers take the slots of the idle and of those seen once; with none to be had they
- * share slot 0, which is never judged. Memory per slot: about 235 bytes, 4 MB for 16,384, names apart.
+ * share slot 0, which is never judged. Memory per slot: about 250 bytes, 4 MB for 16,384, names apart.
  */
 import { fanOutCondition, type WorkflowFacts } from '../detect/fan-out.ts'
 import type { Millis, WorkflowCondition } from '../model.ts'
@@ -14,6 +14,7 @@ import type { WorkflowReading } from '../reading.ts'
 import { Generations } from './generations.ts'
 import { IdentityTable, OTHER_SLOT } from './identity-table.ts'
 import { Sequences } from './sequence.ts'
+import { SlotRows } from './slot-rows.ts'
 import { WorkflowClasses } from './workflow-classes.ts'
 import { WorkflowTree } from './workflow-tree.ts'
 
@@ -23,13 +24,40 @@ const IDLE_GAP_MS = 30_000
 /** After this silence a workflow may make room for another one; its time to live only ends its counts. */
 const MAKES_ROOM_MS = 60_000
 
+/** Under load not every arrival looks for workflows that are over: 16,384 slots are seen in 16 s all the same. */
+const SWEEP_EVERY_MS = 1
+
 /** A circle that was refused this long gets one call through, to show whether it still is one. */
 const CIRCLE_FRESH_MS = 30_000
+
+/** Of a row, in 8 bytes: instants. */
+const FIRST_SEEN = 0
+const LAST_SEEN = 1
+const CIRCLED_AT = 2
+/** In 4 bytes: counts, the class, the period of the circle it runs in (0 = none), and marks. */
+const CALLS = 6
+const RETRIES = 7
+const IN_FLIGHT = 8
+const WIDTH = 9
+const CLASS = 10
+const PERIOD = 11
+const MARKS = 12
+const ROW_BYTES = 56
+/** Told apart from others of its agent by pauses alone. */
+const INFERRED = 1
+/** An id or a parent was named: what it does belongs together for sure. */
+const NAMED = 2
+/** The latest arrival is the next step of the circle. */
+const CIRCLING = 4
+/** Was more than wide or amplified at some time: teaches its class nothing. */
+const SPOILT = 8
 
 export interface WorkflowsOptions {
   readonly size: number
   readonly thresholds: WorkflowThresholds
   readonly upstreams: number
+  /** Of the hash of ids, not to be guessed from outside. */
+  readonly seed?: number
 }
 
 export class Workflows {
@@ -39,22 +67,9 @@ export class Workflows {
   readonly #tree: WorkflowTree
   readonly #sequences: Sequences
   readonly #generations: Generations
-  readonly #class: Int16Array
-  readonly #calls: Uint32Array
-  readonly #retries: Uint32Array
-  readonly #inFlight: Uint32Array
-  readonly #width: Uint32Array
-  readonly #firstSeen: Float64Array
-  readonly #lastSeen: Float64Array
-  readonly #inferred: Uint8Array
-  /** An id or a parent was named: what it does belongs together for sure. */
-  readonly #named: Uint8Array
-  readonly #period: Uint8Array
-  readonly #circledAt: Float64Array
-  /** The latest arrival is the next step of the circle. */
-  readonly #circling: Uint8Array
-  /** Was more than wide or amplified at some time: teaches its class nothing. */
-  readonly #spoilt: Uint8Array
+  readonly #rows: SlotRows
+  readonly #times: Float64Array
+  readonly #counts: Uint32Array
   readonly #facts: WorkflowFacts = {
     calls: 0,
     inFlight: 0,
@@ -66,27 +81,26 @@ export class Workflows {
     widthP99: 0,
   }
   #hand = 1
+  #sweptAt: Millis = -Infinity
 
   constructor(options: WorkflowsOptions) {
     this.#thresholds = options.thresholds
-    this.#table = new IdentityTable(options.size, MAKES_ROOM_MS, (slot) => this.#end(slot))
-    const slots = this.#table.capacity
-    this.#tree = new WorkflowTree(this.#table)
-    this.#sequences = new Sequences(slots)
-    this.#generations = new Generations(slots)
-    this.#class = new Int16Array(slots)
-    this.#calls = new Uint32Array(slots)
-    this.#retries = new Uint32Array(slots)
-    this.#inFlight = new Uint32Array(slots)
-    this.#width = new Uint32Array(slots)
-    this.#firstSeen = new Float64Array(slots)
-    this.#lastSeen = new Float64Array(slots)
-    this.#inferred = new Uint8Array(slots)
-    this.#named = new Uint8Array(slots)
-    this.#period = new Uint8Array(slots)
-    this.#circledAt = new Float64Array(slots)
-    this.#circling = new Uint8Array(slots)
-    this.#spoilt = new Uint8Array(slots)
+    const slots = options.size + 1
+    const widths = [IdentityTable, WorkflowTree, Generations, Sequences].map((part) => part.rowBytes)
+    const [identity, tree, generations, sequences, own] = SlotRows.shared(slots, [...widths, ROW_BYTES])
+    this.#table = new IdentityTable({
+      size: options.size,
+      idleMs: MAKES_ROOM_MS,
+      onEvict: (slot) => this.#end(slot),
+      rows: identity,
+      seed: options.seed,
+    })
+    this.#tree = new WorkflowTree(this.#table, tree)
+    this.#sequences = new Sequences(slots, sequences)
+    this.#generations = new Generations(slots, generations)
+    this.#rows = own!
+    this.#times = this.#rows.doubles
+    this.#counts = this.#rows.words
   }
 
   /** Workflows that have a slot of their own. */
@@ -96,18 +110,8 @@ export class Workflows {
 
   /** Bytes of the typed arrays by slot; fixed from the constructor on. */
   get bytes(): number {
-    const counts = [this.#class, this.#calls, this.#retries, this.#inFlight, this.#width, this.#period]
-    const states = [
-      this.#firstSeen,
-      this.#lastSeen,
-      this.#inferred,
-      this.#named,
-      this.#circledAt,
-      this.#circling,
-      this.#spoilt,
-    ]
-    const own = [...counts, ...states].reduce((sum, array) => sum + array.byteLength, 0)
-    return own + this.#table.bytes + this.#tree.bytes + this.#sequences.bytes + this.#generations.bytes
+    const parts = [this.#table, this.#tree, this.#sequences, this.#generations]
+    return parts.reduce((sum, part) => sum + part.bytes, this.#rows.bytes)
   }
 
   adopt(thresholds: WorkflowThresholds): void {
@@ -119,13 +123,14 @@ export class Workflows {
    * subscriptions do not belong here.
    *
    * @param workflow its id; '' = infer one from the agent and its pauses
+   * @param guess the slot that it may well be: that of the agent's call before; 0 = no idea
    * @param parent id of the parent agent, session or workflow; '' = none
    * @param bytes of the request; -1 = not known yet
    * @param isRetry counted apart: a retry is neither volume nor growth
    */
   arrive(
     workflow: string,
-    _agentSlot: number,
+    guess: number,
     agent: string,
     parent: string,
     route: number,
@@ -135,30 +140,32 @@ export class Workflows {
     at: Millis,
   ): number {
     this.#sweep(at)
-    const slot = this.#slotOf(workflow, agent, parent, at)
+    const slot = this.#slotOf(workflow, guess, agent, parent, at)
+    const counts = this.#counts
+    const record = this.#rows.at4(slot)
     if (slot === OTHER_SLOT) {
-      this.#inFlight[OTHER_SLOT] = (this.#inFlight[OTHER_SLOT] ?? 0) + 1
+      counts[record + IN_FLIGHT]! += 1
       return OTHER_SLOT
     }
-    if (this.#calls[slot] === 0 && this.#retries[slot] === 0) this.#begin(slot, agent, route, at)
+    if (counts[record + CALLS] === 0 && counts[record + RETRIES] === 0) this.#begin(slot, agent, route, at)
     this.#table.pin(slot)
-    const open = (this.#inFlight[slot] ?? 0) + 1
-    this.#inFlight[slot] = open
-    if (open > (this.#width[slot] ?? 0)) this.#width[slot] = open
-    this.#lastSeen[slot] = at
-    if (workflow !== '' || parent !== '') this.#named[slot] = 1
+    const open = counts[record + IN_FLIGHT]! + 1
+    counts[record + IN_FLIGHT] = open
+    if (open > counts[record + WIDTH]!) counts[record + WIDTH] = open
+    this.#times[this.#rows.at8(slot) + LAST_SEEN] = at
+    if (workflow !== '' || parent !== '') this.#mark(slot, NAMED, true)
     if (parent !== '') {
       this.#tree.descend(slot, agent, parent)
       this.#tree.descend(slot, workflow, parent)
     }
     if (isRetry) {
-      this.#retries[slot] = (this.#retries[slot] ?? 0) + 1
+      counts[record + RETRIES]! += 1
       return slot
     }
-    this.#calls[slot] = (this.#calls[slot] ?? 0) + 1
+    counts[record + CALLS]! += 1
     this.#generations.arrive(slot)
     this.#sequences.start(slot, open === 1, at)
-    this.#circling[slot] = this.#isNextStep(slot, route, bytes, at) ? 1 : 0
+    this.#mark(slot, CIRCLING, this.#isNextStep(slot, route, bytes, at))
     return slot
   }
 
@@ -171,8 +178,10 @@ export class Workflows {
    */
   settle(slot: number, route: number, bytesIn: number, bytesOut: number, failed: boolean, at: Millis): void {
     if (!this.#leave(slot)) return
-    this.#lastSeen[slot] = at
-    this.#generations.settle(slot, this.#inFlight[slot] ?? 0)
+    const counts = this.#counts
+    const record = this.#rows.at4(slot)
+    this.#times[this.#rows.at8(slot) + LAST_SEEN] = at
+    this.#generations.settle(slot, counts[record + IN_FLIGHT]!)
     this.#sequences.end(slot, at)
     // An exchange without a byte either way says nothing about being the same as another.
     if (failed || (bytesIn <= 0 && bytesOut <= 0)) return
@@ -180,9 +189,9 @@ export class Workflows {
     const period = this.#sequences.period(slot)
     const polling = period !== 0 && this.#sequences.isPolling(slot)
     // A poll is no work: it uses up no budget. It was counted when it came.
-    if (polling && (this.#calls[slot] ?? 0) > 1) this.#calls[slot] = (this.#calls[slot] ?? 0) - 1
-    this.#period[slot] = polling ? 0 : period
-    this.#circledAt[slot] = at
+    if (polling && counts[record + CALLS]! > 1) counts[record + CALLS]! -= 1
+    counts[record + PERIOD] = polling ? 0 : period
+    this.#times[this.#rows.at8(slot) + CIRCLED_AT] = at
   }
 
   /** A call was refused or left while it waited: it never went upstream. */
@@ -190,30 +199,35 @@ export class Workflows {
     this.#leave(slot)
   }
 
-  /** What the workflow is seen as, with the call that arrived last. O(1). */
+  /** What the workflow is seen as, with the call that arrived last; an explosion is remembered. O(1). */
   condition(slot: number): WorkflowCondition {
-    if (slot === OTHER_SLOT) return 'ordinary'
-    const facts = this.#facts
-    const kind = this.#class[slot] ?? 0
-    facts.calls = this.#calls[slot] ?? 0
-    facts.inFlight = this.#inFlight[slot] ?? 0
-    facts.generation = this.#generations.size(slot)
-    facts.growths = this.#generations.growths(slot)
-    facts.circling = this.#circling[slot] === 1
-    facts.named = this.#named[slot] === 1
-    facts.callsP99 = this.#classes.callsP99(kind)
-    facts.widthP99 = this.#classes.widthP99(kind)
-    const condition = fanOutCondition(facts, this.#thresholds)
-    if (condition !== 'ordinary' && condition !== 'wide' && condition !== 'amplified') this.#spoilt[slot] = 1
+    const condition = this.#judge(slot)
+    if (condition !== 'ordinary' && condition !== 'wide' && condition !== 'amplified')
+      this.#mark(slot, SPOILT, true)
     return condition
   }
 
+  #judge(slot: number): WorkflowCondition {
+    if (slot === OTHER_SLOT) return 'ordinary'
+    const facts = this.#facts
+    const kind = this.#counts[this.#rows.at4(slot) + CLASS] ?? 0
+    facts.calls = this.calls(slot)
+    facts.inFlight = this.inFlight(slot)
+    facts.generation = this.#generations.size(slot)
+    facts.growths = this.#generations.growths(slot)
+    facts.circling = this.#is(slot, CIRCLING)
+    facts.named = this.#is(slot, NAMED)
+    facts.callsP99 = this.#classes.callsP99(kind)
+    facts.widthP99 = this.#classes.widthP99(kind)
+    return fanOutCondition(facts, this.#thresholds)
+  }
+
   calls(slot: number): number {
-    return this.#calls[slot] ?? 0
+    return this.#counts[this.#rows.at4(slot) + CALLS] ?? 0
   }
 
   inFlight(slot: number): number {
-    return this.#inFlight[slot] ?? 0
+    return this.#counts[this.#rows.at4(slot) + IN_FLIGHT] ?? 0
   }
 
   depth(slot: number): number {
@@ -223,14 +237,14 @@ export class Workflows {
   reading(slot: number): WorkflowReading {
     return {
       workflow: this.#table.nameOf(slot),
-      condition: this.condition(slot),
+      condition: this.#judge(slot),
       calls: this.calls(slot),
       inFlight: this.inFlight(slot),
-      width: this.#width[slot] ?? 0,
+      width: this.#counts[this.#rows.at4(slot) + WIDTH] ?? 0,
       depth: this.depth(slot),
-      retries: this.#retries[slot] ?? 0,
-      firstSeen: this.#firstSeen[slot] ?? 0,
-      lastSeen: this.#lastSeen[slot] ?? 0,
+      retries: this.#counts[this.#rows.at4(slot) + RETRIES] ?? 0,
+      firstSeen: this.#times[this.#rows.at8(slot) + FIRST_SEEN] ?? 0,
+      lastSeen: this.#times[this.#rows.at8(slot) + LAST_SEEN] ?? 0,
     }
   }
 
@@ -245,12 +259,12 @@ export class Workflows {
   }
 
   /** The slot to count in: that of the workflow, or of the one that it is part of. */
-  #slotOf(workflow: string, agent: string, parent: string, at: Millis): number {
+  #slotOf(workflow: string, guess: number, agent: string, parent: string, at: Millis): number {
     const name = workflow === '' ? agent : workflow
-    const slot = this.#table.slot(name, at)
+    const slot = this.#table.slot(name, at, guess)
     if (slot === OTHER_SLOT) return OTHER_SLOT
-    if (this.#calls[slot] === 0) {
-      this.#inferred[slot] = workflow === '' ? 1 : 0
+    if (this.calls(slot) === 0) {
+      this.#mark(slot, INFERRED, workflow === '')
       if (parent !== '' && parent !== name) this.#tree.join(slot, parent)
     }
     const root = this.#tree.rootOf(slot)
@@ -266,25 +280,25 @@ export class Workflows {
 
   #isOver(slot: number, at: Millis): boolean {
     if (this.inFlight(slot) > 0) return false
-    const silence = at - (this.#lastSeen[slot] ?? 0)
-    return silence > (this.#inferred[slot] === 1 ? IDLE_GAP_MS : this.#thresholds.ttlMs)
+    const silence = at - (this.#times[this.#rows.at8(slot) + LAST_SEEN] ?? 0)
+    return silence > (this.#is(slot, INFERRED) ? IDLE_GAP_MS : this.#thresholds.ttlMs)
   }
 
   #begin(slot: number, agent: string, route: number, at: Millis): void {
-    this.#firstSeen[slot] = at
-    if (this.#class[slot] === 0) this.#class[slot] = this.#classes.join(agent, route, at)
+    this.#times[this.#rows.at8(slot) + FIRST_SEEN] = at
+    const index = this.#rows.at4(slot) + CLASS
+    if (this.#counts[index] === 0) this.#counts[index] = this.#classes.join(agent, route, at)
   }
 
   #isNextStep(slot: number, route: number, bytes: number, at: Millis): boolean {
-    const period = this.#period[slot] ?? 0
-    if (period === 0 || at - (this.#circledAt[slot] ?? 0) > CIRCLE_FRESH_MS) return false
+    const period = this.#counts[this.#rows.at4(slot) + PERIOD]!
+    if (period === 0 || at - this.#times[this.#rows.at8(slot) + CIRCLED_AT]! > CIRCLE_FRESH_MS) return false
     return this.#sequences.continues(slot, period, route, bytes)
   }
 
   /** One call less in flight; false for the shared slot, which keeps no other books. */
   #leave(slot: number): boolean {
-    const open = this.#inFlight[slot] ?? 0
-    if (open > 0) this.#inFlight[slot] = open - 1
+    if (this.inFlight(slot) > 0) this.#counts[this.#rows.at4(slot) + IN_FLIGHT]! -= 1
     if (slot === OTHER_SLOT) return false
     this.#table.unpin(slot)
     return true
@@ -292,6 +306,8 @@ export class Workflows {
 
   /** Looks at one slot per arrival, so that workflows that are over teach their class and make room in time. */
   #sweep(at: Millis): void {
+    if (at - this.#sweptAt < SWEEP_EVERY_MS) return
+    this.#sweptAt = at
     const slot = this.#hand
     this.#hand = slot + 1 < this.#table.capacity ? slot + 1 : 1
     if (!this.#table.isKnown(slot) || at - this.#table.seenAt(slot) <= this.#thresholds.ttlMs) return
@@ -300,19 +316,25 @@ export class Workflows {
 
   /** What the slot held is over: teaches its class, and is forgotten. */
   #end(slot: number): void {
-    const kind = this.#class[slot] ?? 0
-    if (this.#spoilt[slot] === 0) this.#classes.absorb(kind, this.calls(slot), this.#width[slot] ?? 0)
+    const counts = this.#counts
+    const record = this.#rows.at4(slot)
+    const kind = counts[record + CLASS]!
+    if (!this.#is(slot, SPOILT)) this.#classes.absorb(kind, this.calls(slot), counts[record + WIDTH]!)
     if (kind !== 0) this.#classes.leave(kind)
     this.#tree.clear(slot)
     this.#sequences.clear(slot)
     this.#generations.clear(slot)
-    this.#class[slot] = 0
-    this.#calls[slot] = 0
-    this.#retries[slot] = 0
-    this.#width[slot] = 0
-    this.#named[slot] = 0
-    this.#period[slot] = 0
-    this.#circling[slot] = 0
-    this.#spoilt[slot] = 0
+    for (const field of [CLASS, CALLS, RETRIES, WIDTH, PERIOD]) counts[record + field] = 0
+    counts[record + MARKS]! &= INFERRED
+  }
+
+  #is(slot: number, mark: number): boolean {
+    return (this.#counts[this.#rows.at4(slot) + MARKS]! & mark) !== 0
+  }
+
+  #mark(slot: number, mark: number, on: boolean): void {
+    const index = this.#rows.at4(slot) + MARKS
+    if (on) this.#counts[index]! |= mark
+    else this.#counts[index]! &= ~mark
   }
 }

@@ -1,0 +1,210 @@
+/**
+ * The bus: what is published is checked, kept in order, and handed to whoever asks for what comes after a place. An
+ * event that is published again under the same source and id within ten minutes is the same event.
+ */
+import { createHash } from 'node:crypto'
+import type { Millis } from '../../core/model.ts'
+import { demand, type Caller, type May } from '../caller.ts'
+import type { Json } from '../json.ts'
+import { LogTail, type TailEntry, type TailPage } from '../log-tail.ts'
+import { type Fault, full, Refused } from '../refused.ts'
+import type { SchemaBook } from '../schemas/schema-book.ts'
+import type { Change, Store } from '../store.ts'
+import { type BusEvent, type OwnEvent, ownEventText } from './cloud-event.ts'
+import { type EventFilter, fits } from './event-filter.ts'
+import { readBack } from '../read-back.ts'
+
+export interface Published {
+  readonly id: string
+  /** Its place in the log; `Last-Event-ID` of the streams. */
+  readonly offset: number
+  /** It was there already: published again. */
+  readonly duplicate: boolean
+}
+
+export type BusPage = TailPage<BusEvent>
+export type BusEntry = TailEntry<BusEvent>
+
+const REPEATED_MS: Millis = 600_000
+/** Index of the ids of late. */
+const RECENT = 'event-id-due'
+const SWEEP = 512
+/** Own events that wait to be written; past that they are counted and lost. */
+const QUEUED = 1000
+/** Read per round while looking for events that fit. */
+const LOOKED_AT = 256
+
+export class Bus {
+  readonly #store: Store
+  readonly #may: May
+  readonly #schemas: SchemaBook
+  readonly #tail: LogTail<BusEvent>
+  readonly #queue: string[] = []
+  #writing: Promise<void> | undefined
+  #lost = 0
+
+  constructor(store: Store, may: May, schemas: SchemaBook) {
+    this.#store = store
+    this.#may = may
+    this.#schemas = schemas
+    this.#tail = new LogTail(store, 'events', (text) => readBack<BusEvent>(text))
+  }
+
+  start(): void {
+    this.#tail.start()
+  }
+
+  stop(): void {
+    this.#tail.stop()
+  }
+
+  /** Own events that could not be kept. */
+  get lost(): number {
+    return this.#lost
+  }
+
+  /** @throws Refused `contract` with the reason when one of them does not fit its schema: none is published then */
+  async publish(caller: Caller, events: readonly BusEvent[]): Promise<readonly Published[]> {
+    for (const event of events) {
+      demand(this.#may, caller, { do: 'event.publish', on: event.type })
+      const fault = await this.#fault(event)
+      if (fault !== undefined) {
+        const reason = `event ${event.id} does not fit the schema of ${event.type}: ${fault.found} at ${fault.where}`
+        throw new Refused('contract', reason, [fault])
+      }
+    }
+    const published: Published[] = []
+    for (const event of events) published.push(await this.#append(event))
+    return published
+  }
+
+  /** Writes an event of Weir itself when there is time; never waits, never throws. */
+  announce(event: OwnEvent): void {
+    if (this.#queue.length >= QUEUED) {
+      this.#lost += 1
+      return
+    }
+    this.#queue.push(ownEventText(event, this.#store.now()))
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  /** Resolves when all that was announced is written or lost. */
+  async settled(): Promise<void> {
+    await this.#writing
+  }
+
+  /** Everything after a place, the oldest first; `LogTail.page`. */
+  page(after: number, most: number): Promise<BusPage> {
+    return this.#tail.page(after, most)
+  }
+
+  /** What fits, after a place; `next` is the place to go on from, whether or not something fitted. */
+  async find(
+    caller: Caller,
+    filter: EventFilter,
+    after: number,
+    most: number,
+  ): Promise<{ readonly entries: readonly BusEntry[]; readonly next: number; readonly first: number }> {
+    demand(this.#may, caller, { do: 'event.subscribe', on: filter.types?.join(' ') ?? '*' })
+    const found: BusEntry[] = []
+    let next = after
+    for (;;) {
+      const { entries, first, last } = await this.#tail.page(next, LOOKED_AT)
+      if (next + 1 < first) next = first - 1
+      for (const entry of entries) {
+        next = entry.offset
+        if (fits(filter, entry.item) && found.push(entry) >= most) return { entries: found, next, first }
+      }
+      if (next >= last || entries.length === 0) return { entries: found, next, first }
+    }
+  }
+
+  /** The newest place. */
+  async last(): Promise<number> {
+    return (await this.#tail.page(Number.MAX_SAFE_INTEGER - 1, 1)).last
+  }
+
+  grown(mostMs: Millis, signal: AbortSignal): Promise<void> {
+    return this.#tail.grown(mostMs, signal)
+  }
+
+  /** Forgets the ids of events that can no longer be repeated. */
+  async sweep(): Promise<void> {
+    const due = await this.#store.marked(RECENT, this.#store.now(), SWEEP)
+    if (due.length === 0) return
+    await this.#store.commit(due.map(({ key }): Change => ({ do: 'delete', key, expected: 'any' })))
+  }
+
+  async #fault(event: BusEvent): Promise<Fault | undefined> {
+    const validate = await this.#schemas.ofEvent(event.type)
+    if (validate === undefined) return undefined
+    const { datacontenttype = 'application/json', data } = event
+    if (data === undefined || !isJsonType(datacontenttype)) {
+      return {
+        where: 'data',
+        found: 'no JSON',
+        allowed: 'JSON that fits the schema',
+      }
+    }
+    return validate(data)
+  }
+
+  async #append(event: BusEvent): Promise<Published> {
+    const key = `event-id/${createHash('sha256').update(`${event.source}\n${event.id}`).digest('base64url')}`
+    const now = this.#store.now()
+    const append: Change = { do: 'append', log: 'events', value: JSON.stringify(event) }
+    // What an id stands for is known only afterwards: a repetition finds its place by the version that both share.
+    const mark: Change = {
+      do: 'put',
+      key,
+      value: '',
+      expected: 'absent',
+      marks: { [RECENT]: now + REPEATED_MS },
+      bounded: true,
+    }
+    const commit = await this.#store.commit([mark, append])
+    if (commit.ok) return { id: event.id, offset: commit.offsets[0]!, duplicate: false }
+    if (commit.why === 'conflict') {
+      const { version = 0 } = (await this.#store.get(key)) ?? {}
+      return { id: event.id, offset: await this.#placeOf(version), duplicate: true }
+    }
+    // More events within ten minutes than ids can be remembered: they are kept, and repetitions are not known.
+    const plain = await this.#store.commit([append])
+    if (plain.ok) return { id: event.id, offset: plain.offsets[0]!, duplicate: false }
+    throw full('events')
+  }
+
+  /** 0 = it is no longer kept. Versions grow with offsets, so a binary search finds it. */
+  async #placeOf(version: number): Promise<number> {
+    const { first, last } = await this.#store.read('events', 0, 1)
+    let low = first
+    let high = last
+    while (low <= high) {
+      const middle = Math.floor((low + high) / 2)
+      const [entry] = (await this.#store.read('events', middle - 1, 1)).entries
+      if (entry === undefined) return 0
+      if (entry.version === version) return entry.offset
+      if (entry.version < version) low = middle + 1
+      else high = middle - 1
+    }
+    return 0
+  }
+
+  async #write(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, LOOKED_AT)
+      try {
+        const changes = batch.map((value): Change => ({ do: 'append', log: 'events', value }))
+        if (!(await this.#store.commit(changes)).ok) this.#lost += batch.length
+      } catch {
+        this.#lost += batch.length
+      }
+    }
+  }
+}
+
+function isJsonType(type: Json): boolean {
+  return typeof type === 'string' && type.includes('json')
+}
