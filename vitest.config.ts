@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-// e2e needs Node 22 or later and packages of its own: `npm run e2e`.
+// e2e needs Node 22 or later and packages of its own: `npm run e2e`. What needs a redis-server: `npm run test:redis`.
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['test/e2e/**', '**/node_modules/**'],
+    exclude: ['test/e2e/**', '**/*.redis.test.ts', '**/node_modules/**'],
     testTimeout: 20_000,
   },
 })

@@ -328,5 +328,5 @@ function deafToErrors(upstream: UpstreamPolicy): UpstreamPolicy {
 
 /** A string of its own, whose hash nobody asked for yet. */
 function fresh(text: string): string {
-  return Buffer.from(text, 'latin1').latin1Slice()
+  return Buffer.from(text, 'latin1').toString('latin1')
 }

@@ -79,7 +79,6 @@ function ofSeries(series: Series, set: 'dependencyLatency' | 'nab', part: Part):
       const calls: number[] = []
       for (const [point, value] of values.entries()) {
         const ms = (MEDIAN_MS * value) / median
-        const perSecond = value > 0 ? CALLS_PER_SECOND : 0
         const count = value > 0 ? CALLS_PER_SECOND : 0
         for (let second = 1; second <= stepSeconds; second++) {
           calls.length = 0

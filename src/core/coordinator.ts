@@ -90,6 +90,11 @@ const ACTED_ON_CONFIDENCE = 0.6
 const AGENT_IDLE_MS = 600_000
 /** A tick that comes so late means that the process stood still: what piled up is not a storm. */
 const STALL_MS = 1000
+/**
+ * Upstreams looked at in one tick: one, up to 64 of them; for the others the next tick is due at once. Once a minute a
+ * look takes half a millisecond, and no call is to wait for 64 of those; in so many rounds all have had their turn.
+ */
+const MOST_ROUNDS = 64
 const NO_ADVICE: Advice = { slotAt: 0 }
 const DROPPED = new Set([429, 503, 529])
 const NARROWING: ReadonlySet<Reason> = new Set(['fan-out', 'budget', 'loop'])
@@ -120,6 +125,7 @@ class Core implements Coordinator, FleetCore {
   readonly #announced: CoreEvent[] = []
   /** The earliest beat of all upstreams; an arrival may bring it forward, a tick looks anew. */
   #nextBeatAt: Millis = Infinity
+  #tickedAt: Millis = -Infinity
   /** False = nobody stands in any queue; true = somebody may. */
   #queueing = false
   /** Room may have been made: held calls are looked at by the next tick. */
@@ -232,9 +238,15 @@ class Core implements Coordinator, FleetCore {
     const at = this.#advance(now)
     this.#directives.length = 0
     this.#dispatchDue = false
-    if (due !== Infinity && at - due >= STALL_MS) for (const state of this.#upstreams) state.storm.paused(at)
+    const late = due === Infinity ? 0 : at - Math.max(due, this.#tickedAt)
+    this.#tickedAt = at
+    if (late >= STALL_MS) for (const state of this.#upstreams) state.storm.paused(at)
+    let beats = Math.ceil(this.#upstreams.length / MOST_ROUNDS)
     for (const state of this.#upstreams) {
-      if (state.nextBeatAt() <= at) this.#beat(state, at)
+      if (beats > 0 && state.nextBeatAt() <= at) {
+        this.#beat(state, at)
+        beats -= 1
+      }
       if (state.queue.size > 0) this.#serve(state, at)
     }
     for (let slot = this.#agenda.take(at); slot !== -1; slot = this.#agenda.take(at)) this.#due(slot, at)

@@ -258,6 +258,40 @@ describe('drift detector', () => {
     expect(lane.states.at(-1)).toBe('healthy')
   })
 
+  it('takes the way back from a level that it had accepted for no news', () => {
+    const lane = new Lane()
+    lane.run(3 * 3600)
+    lane.run(2 * 3600, { factor: 1.6 })
+    const from = lane.states.length
+    lane.run(1800)
+    expect(lane.states.slice(from)).not.toContain('fast')
+    expect(lane.states.slice(from)).not.toContain('slow')
+  })
+
+  it('needs more to alarm at an upstream that wobbles by itself, and still sees it slow down', () => {
+    const lane = new Lane()
+    const wobble = (factor: number): void => {
+      for (let i = 0; i < 60; i++) {
+        lane.run(30, { factor: 1.15 * factor })
+        lane.run(30, { factor: 0.87 * factor })
+      }
+    }
+    wobble(1)
+    wobble(1)
+    const from = lane.states.length
+    wobble(1)
+    expect(lane.states.slice(from)).not.toContain('slow')
+    expect(lane.secondsUntil('slow', { factor: 4 })).toBeLessThanOrEqual(20)
+  })
+
+  it('sees a second incident of the day as fast as the first', () => {
+    const lane = new Lane()
+    lane.run(2 * 3600)
+    lane.run(10 * 60, { factor: 3 })
+    lane.run(3600)
+    expect(lane.secondsUntil('slow', { factor: 3 })).toBeLessThanOrEqual(15)
+  })
+
   it('never accepts an outage', () => {
     const lane = warmLane()
     lane.run(2 * 3600, { failing: 0.5, rate: 5 })

@@ -49,6 +49,33 @@ describe('baseline', () => {
     expect(baseline.q50).toBe(healthy)
   })
 
+  it('has effects around 0 in health, though a tenth of the calls is five times as slow', () => {
+    const baseline = new Baseline()
+    const buckets = Array.from({ length: 5_000 }, (_, i) =>
+      latencyBucket(200 * Math.exp(0.4 * Math.sin(i)) * (i % 10 === 0 ? 5 : 1)),
+    )
+    for (const bucket of buckets) baseline.record(bucket)
+    baseline.absorb()
+    const mean = buckets.reduce((sum, bucket) => sum + baseline.effect(bucket), 0) / buckets.length
+    expect(mean).toBeCloseTo(0, 2)
+    expect(baseline.effectOf(400) - baseline.effectOf(200)).toBeCloseTo(baseline.trust, 5)
+  })
+
+  it('believes a thin reference less than a thick one', () => {
+    const thin = new Baseline()
+    const thick = new Baseline()
+    for (let i = 0; i < 5_000; i++) {
+      const bucket = latencyBucket(100 + (i % 100))
+      if (i < 100) thin.record(bucket)
+      thick.record(bucket)
+    }
+    thin.absorb()
+    thick.absorb()
+    const slow = latencyBucket(800)
+    expect(thin.score(slow)).toBeLessThan(thick.score(slow) / 2)
+    expect(thin.effect(slow)).toBeLessThan(thick.effect(slow) / 2)
+  })
+
   it('forgets half of its weight in 30 absorbed minutes, and nothing in idle ones', () => {
     const baseline = new Baseline()
     for (let i = 0; i < 10_000; i++) baseline.record(latencyBucket(100))
