@@ -200,9 +200,11 @@ export class UpstreamState {
     return { load, overdue: this.overdue + fleet.overdue, healthyPeak: flow.peak }
   }
 
+  /** Asked with each arrival: without a pile of its own. */
   get #piledUp(): boolean {
-    const { load, healthyPeak } = this.#pile
-    return piledUp(load, healthyPeak)
+    const { fleet, flow } = this.member
+    if (!fleet.joined || flow.peak === 0) return piledUp(this.load, this.flow.peak)
+    return piledUp(this.member.load, flow.peak)
   }
 
   /** Takes another policy's numbers; what was learnt stays. */

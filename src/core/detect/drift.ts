@@ -7,7 +7,9 @@
  *
  * A new normal: what stays slow or fast for REBASE_MS, steadily and without errors, is accepted: the reference
  * starts over and the anchor stays, so that 1.5 times the old level reads `watch` until the anchor is pinned anew
- * (once a day, or by `accept`). What is in `watch` for as long is learned as health is. No upstream is punished for ever for being slower than it once was.
+ * (once a day, or by `accept`). What is in `watch` for as long is learned as health is. No upstream is punished
+ * for ever for being slower than it once was; what passed for healthy within a day (level-range.ts), or is this
+ * upstream's own restlessness (healthy-noise.ts), is no news.
  *
  * Memory: at most 64 strata (strata.ts) plus 15 KB. Nothing is allocated per sample.
  */
