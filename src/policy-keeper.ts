@@ -13,7 +13,7 @@ import type { Mode } from './core/model.ts'
 import type { Policy } from './core/policy.ts'
 import type { Compiled, CompileOptions } from './policy/compile.ts'
 import { contradictionsOf } from './policy/contradictions.ts'
-import { loadPolicies, watchPolicies } from './policy/load.ts'
+import { fingerprintOf, loadPolicies, watchPolicies } from './policy/load.ts'
 import type { PolicyWatch } from './policy/load.ts'
 import { formatProblem } from './policy/problems.ts'
 import type { Problem } from './policy/problems.ts'
@@ -44,6 +44,7 @@ export function keepPolicies(
 ): PolicyKeeper {
   const { log, wall } = deps
   const tell = deps.onNews ?? (() => {})
+  const since = fingerprintOf(paths)
   const first = loadPolicies(paths, options)
   if (!first.ok) throw new ConfigError(first.problems)
   let { policy } = first
@@ -102,7 +103,11 @@ export function keepPolicies(
       return status
     },
     watch(adopt) {
-      const files = watchPolicies(paths, { ...options, onResult: (result) => reloaded(result, adopt) })
+      const files = watchPolicies(paths, {
+        ...options,
+        since,
+        onResult: (result) => reloaded(result, adopt),
+      })
       watching = { files, adopt }
     },
     setMode,

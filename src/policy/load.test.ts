@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Compiled } from './compile.ts'
-import { loadPolicies, watchPolicies, type PolicyWatch } from './load.ts'
+import { fingerprintOf, loadPolicies, watchPolicies, type PolicyWatch } from './load.ts'
 
 const OPTIONS = { upstreams: ['openai'], deferral: false }
 let folder = ''
@@ -26,10 +26,11 @@ function ids(result: Compiled | undefined): readonly string[] | undefined {
   return result?.ok === true ? result.policy.rules.map((rule) => rule.id) : undefined
 }
 
-function watchFolder(): Compiled[] {
+function watchFolder(since = fingerprintOf([folder])): Compiled[] {
   const results: Compiled[] = []
   watching = watchPolicies([folder], {
     ...OPTIONS,
+    since,
     lookEveryMs: 20,
     onResult: (result) => results.push(result),
   })
@@ -71,12 +72,20 @@ describe('watchPolicies', () => {
   it('tells the next set after a change, and a refusal after a broken one', async () => {
     write('a.yaml', 'one')
     const results = watchFolder()
-    await watching?.reload()
+    watching?.reload()
     expect(ids(results.at(-1))).toEqual(['a/one'])
     writeFileSync(join(folder, 'a.yaml'), 'version: 1\nrules: broken')
     await vi.waitFor(() => expect(results.at(-1)?.ok).toBe(false))
     write('a.yaml', 'mended')
     await vi.waitFor(() => expect(ids(results.at(-1))).toEqual(['a/mended']))
+  })
+
+  it('loses no change that came between the first reading and the watch', async () => {
+    write('a.yaml', 'one')
+    const since = fingerprintOf([folder])
+    write('a.yaml', 'two-and-longer')
+    const results = watchFolder(since)
+    await vi.waitFor(() => expect(ids(results.at(-1))).toEqual(['a/two-and-longer']))
   })
 
   it('follows the symlink swap of a mounted ConfigMap', async () => {
@@ -90,7 +99,7 @@ describe('watchPolicies', () => {
     symlinkSync('..v1', join(folder, '..data'))
     symlinkSync(join('..data', 'a.yaml'), join(folder, 'a.yaml'))
     const results = watchFolder()
-    await watching?.reload()
+    watching?.reload()
     expect(ids(results.at(-1))).toEqual(['a/v1'])
     symlinkSync('..v2', join(folder, '..next'))
     renameSync(join(folder, '..next'), join(folder, '..data'))
@@ -100,7 +109,7 @@ describe('watchPolicies', () => {
   it('notices a file that is added and one that goes', async () => {
     write('a.yaml', 'one')
     const results = watchFolder()
-    await watching?.reload()
+    watching?.reload()
     write('b.yaml', 'two')
     await vi.waitFor(() => expect(ids(results.at(-1))).toEqual(['a/one', 'b/two']))
     rmSync(join(folder, 'a.yaml'))
@@ -110,7 +119,7 @@ describe('watchPolicies', () => {
   it('reloads only what differs, and nothing after it is closed', async () => {
     write('a.yaml', 'one')
     const results = watchFolder()
-    await watching?.reload()
+    watching?.reload()
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(results).toHaveLength(1)
     watching?.close()

@@ -3,8 +3,7 @@
  * refused, the last good one stays in force. Watches by `fs.watch` where it works, and by looking every other
  * second for what it misses: Kubernetes swaps a symlink beside the mounted files, network file systems say nothing.
  */
-import { readdirSync, readFileSync, statSync, watch, type FSWatcher } from 'node:fs'
-import { realpath, stat } from 'node:fs/promises'
+import { readdirSync, readFileSync, realpathSync, statSync, watch, type FSWatcher } from 'node:fs'
 import { basename, dirname, extname, join, relative } from 'node:path'
 import type { Millis } from '../core/model.ts'
 import { compilePolicy, type Compiled, type CompileOptions, type PolicyFile } from './compile.ts'
@@ -40,56 +39,50 @@ export function loadPolicies(paths: readonly string[], options: LoadOptions): Co
 export interface WatchOptions extends LoadOptions {
   /** Every result of a reload: the next set, or why it was refused and the last one stays. */
   readonly onResult: (result: Compiled) => void
+  /** The files as they were read last (`fingerprintOf`); absent = as they are now. */
+  readonly since?: string
   readonly lookEveryMs?: Millis
 }
 
 export interface PolicyWatch {
-  /** Reads now, whatever changed; one read at a time, the results in order. */
-  reload(): Promise<Compiled>
+  /** Reads now, whatever changed. */
+  reload(): Compiled
   close(): void
 }
 
-/** Watches `paths`; a reload happens only when a file really differs from what was read last. */
+/**
+ * Watches `paths`; a reload happens only when a file really differs from what was read last, which `since` names: taken
+ * before that reading, no change in between is lost.
+ */
 export function watchPolicies(paths: readonly string[], options: WatchOptions): PolicyWatch {
   const watchers: FSWatcher[] = []
-  let closed = false
-  let seen: string | undefined
+  let seen = options.since ?? fingerprintOf(paths)
   let settling: NodeJS.Timeout | undefined
-  let queue: Promise<unknown> = Promise.resolve()
 
-  const enqueue = <T>(job: () => Promise<T>): Promise<T> => {
-    const result = queue.then(job)
-    queue = result.catch(() => undefined)
-    return result
-  }
   const load = (print: string): Compiled => {
     seen = print
     const result = loadPolicies(paths, options)
-    if (!closed) options.onResult(result)
+    options.onResult(result)
     return result
   }
-  const look = async (): Promise<void> => {
-    if (closed) return
-    const print = await fingerprint(paths)
-    if (seen === undefined) seen = print
-    else if (seen !== print) load(print)
+  const look = (): void => {
+    const print = fingerprintOf(paths)
+    if (seen !== print) load(print)
   }
   const soon = (): void => {
     settling ??= setTimeout(() => {
       settling = undefined
-      void enqueue(look)
+      look()
     }, SETTLE_MS)
     settling.unref()
   }
 
   for (const path of new Set(paths)) watchers.push(...watchersOf(path, soon))
-  const timer = setInterval(() => void enqueue(look), options.lookEveryMs ?? LOOK_EVERY_MS)
+  const timer = setInterval(look, options.lookEveryMs ?? LOOK_EVERY_MS)
   timer.unref()
-  void enqueue(look)
   return {
-    reload: () => enqueue(async () => load(await fingerprint(paths))),
+    reload: () => load(fingerprintOf(paths)),
     close(): void {
-      closed = true
       clearInterval(timer)
       clearTimeout(settling)
       for (const watcher of watchers) watcher.close()
@@ -152,13 +145,13 @@ function policiesIn(directory: string): string[] {
 }
 
 /** Changes whenever a file is written, replaced, added, removed, or reached by another symlink. */
-async function fingerprint(paths: readonly string[]): Promise<string> {
+export function fingerprintOf(paths: readonly string[]): string {
   const ignored: Problem[] = []
   const prints: string[] = []
   for (const file of policyPaths(paths, ignored)) {
     try {
-      const [real, { mtimeMs, size, ino }] = await Promise.all([realpath(file), stat(file)])
-      prints.push(`${file} ${real} ${mtimeMs} ${size} ${ino}`)
+      const { mtimeMs, size, ino } = statSync(file)
+      prints.push(`${file} ${realpathSync(file)} ${mtimeMs} ${size} ${ino}`)
     } catch {
       prints.push(`${file} gone`)
     }

@@ -185,7 +185,7 @@ export class Admission {
 
   /** Whether this caller comes because it was asked to. */
   invited(call: OpenCall, state: UpstreamState, at: Millis): boolean {
-    if (!state.slots.mayKnow(callerOf(call))) return false
+    if (state.slots.size === 0 || !state.slots.mayKnow(callerOf(call))) return false
     for (let copy = 0; copy < PROMISES_PER_FINGERPRINT; copy++) {
       if (state.slots.invited(promiseKey(call, copy), at)) return true
     }

@@ -120,7 +120,7 @@ export class Slots {
 
   /** False = nothing is promised to this caller under any key. One read, for those who come unasked: nearly all. */
   mayKnow(caller: number): boolean {
-    return this.#promises.size > 0 && this.#callers[caller & (CALLER_CELLS - 1)] !== 0
+    return this.#callers[caller & (CALLER_CELLS - 1)] !== 0
   }
 
   /** Whether a promise to this caller is open. */
