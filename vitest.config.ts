@@ -6,5 +6,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['test/e2e/**', '**/*.redis.test.ts', '**/node_modules/**'],
     testTimeout: 20_000,
+    // On two cores the default is one worker; half of the files wait for sockets and children most of their time.
+    maxWorkers: 3,
   },
 })

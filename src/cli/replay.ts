@@ -13,7 +13,9 @@ import { replayJournal, type Candidate, type ReplayResult } from '../journal/rep
 import { replayText, verifyText } from '../journal/replay/replay-text.ts'
 import { span } from '../journal/replay/result-rows.ts'
 import { unknownsOf } from '../journal/replay/unknowns.ts'
+import { closedLoopPage } from '../journal/replay/closed-loop-page.ts'
 import { policyDigest } from '../policy/digest.ts'
+import { enforced } from '../policy/enforced.ts'
 import { loadPolicies } from '../policy/load.ts'
 import { formatProblem, type Problem } from '../policy/problems.ts'
 import { collect } from './check.ts'
@@ -79,6 +81,7 @@ async function run(journal: string[], flags: ReplayFlags): Promise<void> {
       const played = await playClosedLoop(lines, options)
       progress.stop()
       const unknowns = closedLoopUnknowns(played)
+      if (flags.report !== undefined) writeFileSync(flags.report, closedLoopPage(played))
       process.stdout.write(flags.json === true ? json({ ...played, unknowns }) : closedLoopText(played))
       return
     }
@@ -132,13 +135,6 @@ function candidateOf(paths: readonly string[], flags: ReplayFlags, compiled: Pol
       return { policy, digest: policyDigest(policy, set.notes) }
     },
   }
-}
-
-function enforced(policy: Policy): Policy {
-  const rules = policy.rules.map((rule) =>
-    rule.mode === 'shadow' ? { ...rule, mode: 'enforce' as const } : rule,
-  )
-  return { ...policy, rules }
 }
 
 function warn(problems: readonly Problem[]): void {

@@ -18,6 +18,7 @@ import { reportPage, type PageOptions } from '../journal/report/page/report-page
 import { parseBound, type Bound } from '../journal/report/range.ts'
 import { reportJson } from '../journal/report/report-json.ts'
 import { whatIfOf, type WhatIfFindings } from '../journal/report/what-if.ts'
+import { enforced } from '../policy/enforced.ts'
 import { loadPolicies } from '../policy/load.ts'
 import { VERSION } from '../version.ts'
 import { collect } from './check.ts'
@@ -105,10 +106,7 @@ async function replayed(
       compile(upstreams) {
         const set = loadPolicies(paths, { upstreams, deferral: true })
         if (!set.ok) throw new ConfigError(set.problems)
-        const rules = set.policy.rules.map((rule) =>
-          rule.mode === 'shadow' ? { ...rule, mode: 'enforce' as const } : rule,
-        )
-        const policy = { ...set.policy, rules }
+        const policy = enforced(set.policy)
         compiled.push(policy)
         return { policy }
       },

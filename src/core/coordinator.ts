@@ -476,6 +476,7 @@ class Core implements Coordinator, FleetCore {
     call.headAt = at
     call.status = mark.status
     call.streaming = mark.streaming
+    if (call.streaming && !call.longLived) this.#firstByte(call, state, mark.status < 400, at)
     call.adviceMs = mark.retryAfterMs
     if (mark.quota !== undefined || mark.retryAfterMs > 0) this.#learnQuota(mark, call, at)
     if (!DROPPED.has(mark.status) || !call.governed) return NO_ADVICE
@@ -489,6 +490,12 @@ class Core implements Coordinator, FleetCore {
     return { slotAt }
   }
 
+  /** A stream is judged by its first byte, as soon as that is there and among calls that stream. */
+  #firstByte(call: OpenCall, state: UpstreamState, ok: boolean, at: Millis): void {
+    call.stratum = state.drift.streamed(call.stratum, call.prepaid)
+    if (ok) state.drift.sample(call.stratum, at - startOf(call), at, call.prepaid)
+  }
+
   #learnQuota(mark: Extract<Mark, { kind: 'head' }>, call: OpenCall, at: Millis): void {
     const blockedBefore = this.#quota.blockedUntil(call.credential, at)
     this.#quota.observe(call.credential, mark.quota, mark.retryAfterMs, mark.status, at)
@@ -500,12 +507,12 @@ class Core implements Coordinator, FleetCore {
 
   /** What the end of an upstream attempt teaches. */
   #learn(settlement: Settlement, call: OpenCall, state: UpstreamState, at: Millis): void {
-    const started = call.sentAt > 0 ? call.sentAt : call.arrivedAt
+    const started = startOf(call)
     switch (settlement.kind) {
       case 'success': {
         const latency = (call.streaming && call.headAt > 0 ? call.headAt : at) - started
         if (!call.longLived) {
-          state.drift.sample(call.stratum, latency, at, call.prepaid)
+          if (!call.streaming) state.drift.sample(call.stratum, latency, at, call.prepaid)
           state.tally.durations.record(latency)
         }
         state.drift.outcome(0, at)
@@ -622,7 +629,11 @@ class Core implements Coordinator, FleetCore {
     for (let slot = lists.first(state.index); slot !== -1; slot = lists.after(slot)) {
       const call = this.#calls.get(slot)!
       if (call.sentAt <= state.shutAt && state.stuck > 0) continue
-      if (call.sentAt === 0 || (call.streaming && call.headAt > 0)) continue
+      if (call.sentAt === 0) continue
+      if (call.streaming) {
+        this.#lookForSilence(call, state)
+        continue
+      }
       if (!call.prepaid && !state.drift.overdue(call.stratum, this.#at - call.sentAt)) continue
       if (this.#at - call.sentAt > strayMs) state.strayed += 1
       state.overdue += 1
@@ -630,6 +641,14 @@ class Core implements Coordinator, FleetCore {
       call.prepaid = true
       state.drift.prepay(call.stratum)
     }
+  }
+
+  /** A silence that lasts counts before it ends; then not again. */
+  #lookForSilence(call: OpenCall, state: UpstreamState): void {
+    const silence = this.#at - call.lastChunkAt
+    if (call.lastChunkAt === 0 || !state.drift.silent(call.stratum, silence)) return
+    state.drift.gap(call.stratum, silence, this.#at)
+    call.lastChunkAt = 0
   }
 
   #lookAhead(): void {
@@ -732,6 +751,10 @@ class Core implements Coordinator, FleetCore {
   #endHold(call: OpenCall, state: UpstreamState, at: Millis): void {
     state.tally.holds.record(at - call.arrivedAt)
   }
+}
+
+function startOf(call: OpenCall): Millis {
+  return call.sentAt > 0 ? call.sentAt : call.arrivedAt
 }
 
 function outcomeOf(settlement: Settlement, call: OpenCall): Outcome {

@@ -17,6 +17,9 @@ import { ShiftChannel } from './shift-channel.ts'
 const PREPAID = 1.75
 /** Overdue is also a matter of size: this many times the healthy median at least. */
 const LEAST_OVERDUE = 1.5
+/** A silence that lasts is one once it is this many times the healthy q99, and no shorter than a beat. */
+const SILENT = 2
+const LEAST_SILENCE_MS = 1_000
 /** A tick later than this: the process stood still, and every call open at that time looks slow. */
 const STALL_MS = 2_500
 export const STEP_MS = 5_000
@@ -70,25 +73,36 @@ export class CallScores {
     return this.#strata.find(route, bytes, streaming, this.#now)
   }
 
+  /** The class of an open call whose head says that it streams; what it was given to `prepay` moves along. */
+  streamed(stratum: number, prepaid: boolean): number {
+    const streaming = this.#strata.streaming(stratum, this.#now)
+    if (prepaid && streaming !== stratum) {
+      const before = this.#known(stratum)
+      const after = this.#known(streaming)
+      this.first.correct(owed(after) - owed(before), owedEffect(after) - owedEffect(before))
+    }
+    return streaming
+  }
+
   /** A successful call's latency (streams: time to first byte). `prepaid`: the call was given to `prepay` before. */
   sample(stratum: number, ms: Millis, at: Millis, prepaid: boolean): void {
     if (this.#stalled(ms, at)) return
     this.#heardAt = at
     this.#strata.touch(stratum, at)
     this.#latency.record(ms, at)
+    const judge = this.#known(stratum)
     const baseline = this.#strata.baseline(stratum)
     const bucket = latencyBucket(ms)
     baseline.record(bucket)
     this.#coldSamples++
     if (baseline.total === 0) {
-      const judge = this.#known(stratum)
-      if (prepaid && judge.total > 0) this.first.correct(-overdueScore(judge), -overdueEffect(judge))
+      if (prepaid) this.first.correct(-owed(judge), -owedEffect(judge))
       return
     }
     this.factors.record(ms / baseline.q50, at)
     const effect = baseline.effect(bucket)
     if (prepaid) {
-      this.first.correct(baseline.score(bucket) - overdueScore(baseline), effect - overdueEffect(baseline))
+      this.first.correct(baseline.score(bucket) - owed(baseline), effect - owedEffect(baseline))
     } else {
       this.first.add(baseline.score(bucket), effect)
     }
@@ -109,7 +123,14 @@ export class CallScores {
     const baseline = this.#known(stratum)
     if (baseline.total === 0) return
     this.#heardAt = this.#now
-    this.first.add(overdueScore(baseline), overdueEffect(baseline))
+    this.first.add(owed(baseline), owedEffect(baseline))
+  }
+
+  /** Whether a stream has been silent for so long that this is told before its next chunk comes. */
+  silent(stratum: number, ms: Millis): boolean {
+    if (ms < LEAST_SILENCE_MS) return false
+    const baseline = this.#strata.gapBaseline(stratum)
+    return baseline.total > 0 && ms > SILENT * baseline.quantile(0.99)
   }
 
   /** Silence between two chunks of a stream, or so far if it lasts (then once per silence). */
@@ -205,10 +226,11 @@ function overdueMs(baseline: Baseline): Millis {
   return Math.max(baseline.q90, baseline.q50 * LEAST_OVERDUE)
 }
 
-function overdueScore(baseline: Baseline): number {
-  return PREPAID * baseline.trust
+/** What `prepay` gives by this reference. */
+function owed(baseline: Baseline): number {
+  return baseline.total === 0 ? 0 : PREPAID * baseline.trust
 }
 
-function overdueEffect(baseline: Baseline): number {
-  return baseline.effectOf(overdueMs(baseline))
+function owedEffect(baseline: Baseline): number {
+  return baseline.total === 0 ? 0 : baseline.effectOf(overdueMs(baseline))
 }

@@ -94,10 +94,15 @@ export class DriftDetector {
 
   /**
    * The class of calls that a call belongs to, 0..63. `route` is a dense index; `bytes` of the request, negative =
-   * unknown. Ask again with `streaming` once the head says so, and sample with the new answer.
+   * unknown. Ask `streamed` once the head says so, and sample with its answer.
    */
   stratum(route: number, bytes: number, streaming = false): number {
     return this.#scores.stratum(route, bytes, streaming)
+  }
+
+  /** The class of an open call whose head says that it streams. `prepaid`: it was given to `prepay` before. */
+  streamed(stratum: number, prepaid: boolean): number {
+    return this.#scores.streamed(stratum, prepaid)
   }
 
   /** A successful call's latency (streams: time to first byte). `prepaid`: the call was given to `prepay` before. */
@@ -116,6 +121,11 @@ export class DriftDetector {
   /** Scores an open call that is overdue, once. */
   prepay(stratum: number): void {
     this.#scores.prepay(stratum)
+  }
+
+  /** Whether a stream has been silent for so long that `gap` is told before its next chunk comes. */
+  silent(stratum: number, ms: Millis): boolean {
+    return this.#scores.silent(stratum, ms)
   }
 
   /** Silence between two chunks of a stream, or so far if it lasts (then once per silence). */

@@ -24,6 +24,12 @@ describe('FlowRates', () => {
     expect({ peak: flow.peak, usual: Math.round(flow.usual) }).toEqual({ peak: 10, usual: 10 })
   })
 
+  it('knows the rate of a healthy upstream from the first seconds on', () => {
+    const flow = new FlowRates()
+    seconds(flow, 10, 10)
+    expect(flow.healthy).toBeCloseTo(40)
+  })
+
   it('knows the usual number in flight from the first seconds on', () => {
     const flow = new FlowRates()
     seconds(flow, 3, 10)

@@ -27,7 +27,6 @@ export interface FlowSeen {
 export class FlowRates {
   /** Answers per second, smoothed: lately, and while healthy. */
   recent = 0
-  healthy = 0
   /** Answers per second at its best lately: what it bears, as far as it was asked to. */
   capacity = 0
   /** First tries per second, smoothed. */
@@ -35,8 +34,15 @@ export class FlowRates {
   /** In flight while healthy: the most, fading slowly. */
   peak = 0
   readonly #usual = new UnbiasedMean()
+  readonly #healthy = new UnbiasedMean()
+  #healthyFloor = 0
   #answers = 0
   #firsts = 0
+
+  /** Answers per second while healthy: what a release climbs back to. */
+  get healthy(): number {
+    return Math.max(this.#healthy.value, this.#healthyFloor)
+  }
 
   /** In flight while healthy: the usual number. */
   get usual(): number {
@@ -62,8 +68,8 @@ export class FlowRates {
     const faded = this.capacity * (1 - part(elapsed, CAPACITY_MS))
     this.capacity = saturated ? this.recent : Math.max(this.recent, faded)
     if (!healthy) return
-    this.healthy += (answers - this.healthy) * part(elapsed, HEALTHY_MS)
-    if (this.healthy < this.recent * 0.5) this.healthy = this.recent * 0.5
+    this.#healthy.add(answers, part(elapsed, HEALTHY_MS))
+    this.#healthyFloor = this.recent * 0.5
     if (doubtful) this.peak += (inFlight - this.peak) * part(elapsed, PILE_MS)
     else this.peak = Math.max(inFlight, this.peak * (1 - part(elapsed, PEAK_MS)))
     this.#usual.add(inFlight, part(elapsed, USUAL_MS))

@@ -52,6 +52,15 @@ export class Strata {
     return (this.#gaps[within(stratum)] ??= new Baseline())
   }
 
+  /** The class of the same calls that stream, made on first sight. */
+  streaming(stratum: number, at: Millis): number {
+    const key = this.#keys[within(stratum)]!
+    if (key < 0 || key % 2 === 1) return stratum
+    const other = this.sibling(stratum)
+    if (other !== stratum) return other
+    return this.#take(key + 1, (key >> 1) % SIZE_CLASSES, true, at)
+  }
+
   touch(stratum: number, at: Millis): void {
     this.#usedAt[stratum] = at
   }

@@ -21,33 +21,41 @@ const LINES: readonly (readonly [string, (side: ClosedLoopSide) => string])[] = 
 ]
 
 export function closedLoopText(result: ClosedLoopResult): string {
-  const { withoutWeir, policies, against, recorded, upstreams } = result
-  const sides = [withoutWeir, policies, ...(against === undefined ? [] : [against])]
-  const rows: Row[] = [
-    { kind: 'head', texts: 1, cells: ['', ...sides.map(({ name }) => name)] },
-    ...LINES.map(([name, cell]): Row => ({ kind: 'more', texts: 1, cells: [name, ...sides.map(cell)] })),
-  ]
-  const models = upstreams.map(({ upstream, shape, well, stretches }) => {
-    const { serviceMs, sigma, servers } = shape
-    const spread = sigma === 0 ? '' : `, spread ${sigma.toFixed(2)}`
-    return wrapped(
-      `${upstream}: ${span(serviceMs)}${spread}, at most ${count(servers)} calls at once; well in ${count(well)} of` +
-        ` ${count(stretches)} stretches of five seconds`,
-    )
-  })
+  const { recorded } = result
   return [
     `Closed loop over ${count(result.calls)} calls, of which ${count(recorded.firstTries)} are first tries:`,
-    ...aligned(rows),
+    ...aligned(closedLoopRows(result)),
     '',
     `As it was: ${recorded.attemptsPerCall.toFixed(2)} attempts per call.`,
     '',
     'The upstreams, as fitted:',
-    ...models,
+    ...fittedSentences(result).map((line) => wrapped(line)),
     '',
     'What this cannot know:',
     ...closedLoopUnknowns(result).map((line) => wrapped(line)),
     '',
   ].join('\n')
+}
+
+/** A column per side, without Weir first. */
+export function closedLoopRows({ withoutWeir, policies, against }: ClosedLoopResult): readonly Row[] {
+  const sides = [withoutWeir, policies, ...(against === undefined ? [] : [against])]
+  return [
+    { kind: 'head', texts: 1, cells: ['', ...sides.map(({ name }) => name)] },
+    ...LINES.map(([name, cell]): Row => ({ kind: 'more', texts: 1, cells: [name, ...sides.map(cell)] })),
+  ]
+}
+
+/** What each upstream was taken to be. */
+export function fittedSentences({ upstreams }: ClosedLoopResult): string[] {
+  return upstreams.map(({ upstream, shape, well, stretches }) => {
+    const { serviceMs, sigma, servers } = shape
+    const spread = sigma === 0 ? '' : `, spread ${sigma.toFixed(2)}`
+    return (
+      `${upstream}: ${span(serviceMs)}${spread}, at most ${count(servers)} calls at once; well in ${count(well)} of` +
+      ` ${count(stretches)} stretches of five seconds`
+    )
+  })
 }
 
 export function closedLoopUnknowns({ leftOut }: ClosedLoopResult): string[] {

@@ -3,6 +3,7 @@ import { policyOf } from '../../../test/kit/policy.ts'
 import { callsOf, inBatches, recordedLines } from '../../../test/kit/recorded-lines.ts'
 import type { Scenario } from '../../../test/kit/sim/scenario.ts'
 import { playClosedLoop } from './closed-loop.ts'
+import { closedLoopPage } from './closed-loop-page.ts'
 
 const SCENARIO: Scenario = {
   name: 'loop',
@@ -86,5 +87,14 @@ describe('a closed loop', () => {
 
   it('comes out the same every time', async () => {
     expect(await play()).toEqual(await play())
+  })
+
+  it('is told on a page with a column per side, and with what it cannot know', async () => {
+    const page = closedLoopPage(await play())
+    expect(page).toContain('<title>Closed loop: hold against watch</title>')
+    for (const name of ['without Weir', 'hold', 'watch'])
+      expect(page).toMatch(new RegExp(`<th scope="col"[^>]*>${name}</th>`))
+    expect(page).toContain('attempts per call')
+    expect(page).toContain('Numbers are those of models')
   })
 })

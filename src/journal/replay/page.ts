@@ -1,62 +1,20 @@
-/** The result of a replay as one page, in the report's clothes: opens from disk, light and dark, prints. */
-import { markup, Markup } from '../report/page/markup.ts'
-import { pagePolicy, SCRIPT } from '../report/page/script.ts'
-import { STYLE } from '../report/page/style.ts'
+/** The result of a replay as one page. */
+import { markup, type Markup } from '../report/page/markup.ts'
+import { framed, table } from './page-frame.ts'
 import type { ReplayResult, SideResult, TimelineCounts } from './replay-journal.ts'
 import { differenceRows, LEGEND, ruleRows, span, upstreamRows, type Row } from './result-rows.ts'
 import { timelineChart } from './timeline-chart.ts'
 import { count, journalLine } from './unknowns.ts'
-
-/** On top of the report's sheet: bars by what happened to calls, and rows that belong together. */
-const OWN_STYLE = `
-td.left,th.left{text-align:left}tr.first>*{border-top:2px solid var(--rule)}
-tr.difference>*{background:var(--panel);font-weight:650}
-svg text{fill:var(--muted);font-size:11px}.calls{fill:var(--rule)}.held{fill:var(--end-refused)}.refused{fill:var(--end-throttled)}
-i.calls{background:var(--rule)}i.held{background:var(--end-refused)}i.refused{background:var(--end-throttled)}`
 
 /** HTML text. @param unknowns from `unknownsOf` */
 export function replayPage(result: ReplayResult, unknowns: readonly string[]): string {
   const { policies, against } = result
   const title =
     against === undefined ? `Replay: ${policies.name}` : `Replay: ${policies.name} against ${against.name}`
-  const page = markup`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta http-equiv="Content-Security-Policy" content="${pagePolicy()}" />
-        <meta name="color-scheme" content="light dark" />
-        <title>${title}</title>
-        <style>
-          ${new Markup(STYLE + OWN_STYLE)}
-        </style>
-      </head>
-      <body>
-        <div class="page">
-          <header class="top">
-            <h1>
-              <span class="brand"><b>${title}</b></span>
-            </h1>
-            <button class="theme" type="button" hidden aria-label="Dark colours">Dark</button>
-          </header>
-          <main>
-            <div class="lead">${lead(result).map((sentence) => markup`<p>${sentence}</p>`)}</div>
-            <p class="note">${journalLine(result)}</p>
-            ${overTime(result)} ${byRule(result)} ${byUpstream(result)} ${changed(result)}
-            <section>
-              <h2>What this cannot know</h2>
-              <ul>
-                ${unknowns.map((line) => markup`<li>${line}</li>`)}
-              </ul>
-            </section>
-          </main>
-        </div>
-        <script>
-          ${new Markup(SCRIPT)}
-        </script>
-      </body>
-    </html> `
-  return page.text
+  const body = markup`<div class="lead">${lead(result).map((sentence) => markup`<p>${sentence}</p>`)}</div>
+    <p class="note">${journalLine(result)}</p>
+    ${overTime(result)} ${byRule(result)} ${byUpstream(result)} ${changed(result)}`
+  return framed(title, body, unknowns)
 }
 
 function lead({ policies, against }: ReplayResult): string[] {
@@ -142,30 +100,4 @@ function changed({ policies, against }: ReplayResult): Markup | undefined {
     <h2>Verdicts that change${against === undefined ? '' : ' under A'}</h2>
     ${table(rows, 'From the verdict that was taken to the one of the replay')}
   </section>`
-}
-
-function table([head, ...body]: readonly Row[], caption: string): Markup {
-  if (head === undefined || body.length === 0) return markup`<p>No call was touched.</p>`
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
-    <table>
-      <caption>
-        ${caption}
-      </caption>
-      <thead>
-        ${tableRow(head)}
-      </thead>
-      <tbody>
-        ${body.map(tableRow)}
-      </tbody>
-    </table>
-  </div>`
-}
-
-function tableRow({ kind, texts, cells }: Row): Markup {
-  return markup`<tr class="${kind}">
-    ${cells.map((cell, index) => {
-      const left = index < texts ? markup` class="left"` : undefined
-      return kind === 'head' ? markup`<th scope="col" ${left}>${cell}</th>` : markup`<td${left}>${cell}</td>`
-    })}
-  </tr>`
 }
