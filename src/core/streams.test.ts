@@ -58,7 +58,8 @@ class Upstream {
     const end = Math.max(head, this.#at(endMs * spread))
     const told = { status: 200, streaming, retryAfterMs: -1, quota: undefined } as const
     this.#when(head, () => this.#core.progress({ kind: 'head', call, at: this.#now, ...told }))
-    for (let at = head; gapMs > 0 && at < end; at = this.#at(at - this.#now + gapMs)) {
+    const chunksEnd = gapMs > 0 ? end : head
+    for (let at = head; at < chunksEnd; at = this.#at(at - this.#now + gapMs)) {
       this.#when(at, () => this.#core.progress({ kind: 'chunk', call, at: this.#now }))
     }
     this.#when(end, () => {
