@@ -1,7 +1,7 @@
-# Both stages can be given another base, by digest or from a mirror:
-#   docker build --build-arg RUNTIME_IMAGE=node:26-bookworm-slim@sha256:... .
-ARG BUILD_IMAGE=node:26-bookworm-slim
-ARG RUNTIME_IMAGE=node:26-bookworm-slim
+# Node's LTS line on Debian slim, by its full version. A digest pins it for good, and a mirror serves where there is one:
+#   docker build --build-arg RUNTIME_IMAGE=node:26.10.0-bookworm-slim@sha256:... .
+ARG BUILD_IMAGE=node:26.10.0-bookworm-slim
+ARG RUNTIME_IMAGE=node:26.10.0-bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /weir
@@ -10,22 +10,27 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-# The SDKs (optional) serve the demo alone: what runs in production has no client of any provider in it.
-RUN npm run build \
- && npm prune --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund
+RUN npm run build
+# The SDKs serve the demo alone: what runs in production has no client of any provider in it. The other optional
+# packages stay: OpenTelemetry's, and the native parts of lmdb. What is left is what the bill of materials lists.
+RUN npm uninstall --ignore-scripts --omit=dev --no-audit --no-fund openai @anthropic-ai/sdk \
+ && npm pkg delete devDependencies \
+ && npm sbom --sbom-format=cyclonedx --sbom-type=application > sbom.cdx.json
 
 FROM ${RUNTIME_IMAGE}
+ARG RUNTIME_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Weir" \
       org.opencontainers.image.description="A pre-semantic coordination proxy between AI agents and their upstream APIs" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${RUNTIME_IMAGE}"
 ENV NODE_ENV=production
 WORKDIR /weir
 # Owned by root and only read: the process writes no file, so the root file system may be read-only.
-COPY --from=build /weir/package.json ./
+COPY --from=build /weir/package.json /weir/sbom.cdx.json ./
 COPY --from=build /weir/node_modules ./node_modules
 COPY --from=build /weir/dist ./dist
 COPY policies ./policies

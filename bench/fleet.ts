@@ -9,6 +9,7 @@ import { RedisServer } from '../test/board/redis-server.ts'
 import { brownout, dead } from '../test/sim/fleet-scenarios.ts'
 import { createSandbox } from '../src/demo/sandbox.ts'
 import { boardCost } from './fleet/board-cost.ts'
+import { boardScale } from './fleet/board-scale.ts'
 import { Cuttable } from './fleet/cuttable.ts'
 import { playWith, type Played } from './fleet/one-agent-each.ts'
 import { Sidecar, sleep } from './fleet/sidecars.ts'
@@ -21,7 +22,7 @@ const HEALTHY_MS = 14_000
 export async function run({ smoke }: { smoke: boolean }): Promise<Record<string, unknown>> {
   if (process.env['FLEET_BUILT'] === undefined) buildWeir()
   const only = (process.env['FLEET_ONLY'] ?? '').split(',').filter((name) => name !== '')
-  const parts = { storms, faults, rolling, workers, cost }
+  const parts = { storms, faults, rolling, workers, cost, scale }
   const figures: Record<string, unknown> = {}
   for (const [name, part] of Object.entries(parts)) {
     if (only.length > 0 && !only.includes(name)) continue
@@ -243,4 +244,8 @@ async function cost(smoke: boolean): Promise<Record<string, unknown>> {
   } finally {
     await server.kill()
   }
+}
+
+async function scale(smoke: boolean): Promise<Record<string, unknown>> {
+  return { boardScale: await boardScale(smoke) }
 }

@@ -40,6 +40,7 @@ const EVENTS = [
   'rule-mode-changed',
   'policies-loaded',
   'policies-refused',
+  'callers-refused',
 ]
 
 /**

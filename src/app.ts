@@ -6,6 +6,7 @@
  * Stop: not ready -> the proxy drains -> operator's listener closes, last: it shows the drain until its end.
  */
 import { randomInt } from 'node:crypto'
+import { joinAdmission } from './admission-membership.ts'
 import type { Page } from './admin/answers.ts'
 import { createAdmin } from './admin/server.ts'
 import type { Readiness } from './admin/server.ts'
@@ -25,6 +26,8 @@ import type { BoardReading } from './board/link.ts'
 import { boardView, joinBoard } from './board-membership.ts'
 import { joinCommons } from './commons-membership.ts'
 import type { Config } from './config.ts'
+import { joinIdentity } from './identity-membership.ts'
+import type { DeferralReading } from './defer/deferral.ts'
 import { deferralView, joinDeferral } from './deferral-membership.ts'
 import { createCoordinator } from './core/coordinator.ts'
 import type { Coordinator, FleetCore } from './core/coordinator.ts'
@@ -42,8 +45,15 @@ import { EventFeed } from './telemetry/event-feed.ts'
 import { createLog, errorFields } from './telemetry/log.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics, NO_JOURNAL } from './telemetry/metrics.ts'
-import type { GatewayReading, JournalReading, OwnReading } from './telemetry/metrics.ts'
+import type {
+  AuthMetrics,
+  CertificateReading,
+  GatewayReading,
+  JournalReading,
+  OwnReading,
+} from './telemetry/metrics.ts'
 import { OwnLoad, PRESSURE_EVERY_MS, ProcessLoad } from './telemetry/own-load.ts'
+import { steadyWall } from './steady-wall.ts'
 import { VERSION } from './version.ts'
 
 export interface Address {
@@ -61,6 +71,8 @@ export interface App {
   setMode(id: string, mode: Mode, by: string): ModeChange
   /** Ready when it resolves. @throws what `listen` throws; nothing is left open then */
   start(): Promise<{ readonly proxy: Address; readonly operator: Address }>
+  /** Reads again what is followed anyway, without waiting for it to be noticed. */
+  reload(): void
   /** Drains and closes; resolves when both listeners are gone. More calls wait for the same end. */
   stop(): Promise<void>
 }
@@ -76,6 +88,11 @@ export interface AppReport {
   /** By rule index. */
   readonly hits: readonly RuleHits[]
   readonly board: BoardReading | undefined
+  /** Undefined = nobody has to show anything. */
+  readonly auth: AuthMetrics | undefined
+  readonly deferral: DeferralReading | undefined
+  /** Of TLS; none without. */
+  readonly certificates: readonly CertificateReading[]
 }
 
 /** Rows of agents and of workflows in a report. */
@@ -89,6 +106,8 @@ export interface AppOverrides {
   readonly seed?: number
   /** No operator's listener: somebody else speaks for this process, by `report`. */
   readonly operator?: 'none'
+  /** How often the files of identity are looked at. */
+  readonly lookEveryMs?: Millis
   /** In place of the one in the config; it stays open. */
   readonly board?: Board
   readonly onEvent?: (event: CoreEvent) => void
@@ -128,11 +147,41 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
   const bare = createCoordinator({ policy: policies.policy, upstreams: names, seed, maxAgents, maxWorkflows })
   const journal = config.journal === undefined ? undefined : journalOf(config.journal, bare)
   const core: Coordinator = journal?.core ?? bare
-  const deferral = joinDeferral(config.deferral, { upstreams: names, clock, wall, log })
-  const commons = joinCommons(config.commons, { core, upstreams: names, clock, wall, log })
+  // What they promise ends by the time that passes, not by what the clock of the machine is set to.
+  const steady = steadyWall(wall, clock)
+  const deferral = joinDeferral(config.deferral, { upstreams: names, clock, wall: steady, log })
+  const identity = joinIdentity(config.identity, {
+    upstreams: names,
+    agentHeader: config.proxy.identity.agentHeader,
+    isSigned: (upstream) => upstreams[upstream]?.aws !== undefined,
+    clock,
+    wall,
+    log,
+    onEvent: (event) => feed.publish(event),
+    ...(overrides.lookEveryMs === undefined ? {} : { lookEveryMs: overrides.lookEveryMs }),
+  })
+  const commons = joinCommons(config.commons, {
+    core,
+    upstreams: names,
+    clock,
+    wall: steady,
+    log,
+    ...(identity.gate === undefined ? {} : { may: (caller, action) => identity.may(caller, action) }),
+  })
+  const admission = joinAdmission(config.admission, {
+    guests: () => proxy.guests,
+    upstreams,
+    clock,
+    wall,
+    log,
+    ruleId: (rule) => policies.policy.rules[rule]?.id ?? '',
+    onEnd: (ticket, outcome) => journal?.ended(ticket, outcome),
+  })
   const proxy = createProxy(config.proxy, {
     desk: deferral.desk,
-    own: (...asked) => commons.own(...asked) || deferral.own(...asked),
+    gate: identity.gate,
+    injected: identity.injected,
+    own: (...asked) => admission.own(...asked) || commons.own(...asked) || deferral.own(...asked),
     core,
     clock,
     wall,
@@ -180,6 +229,10 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
       journal: () => journal?.stats ?? NO_JOURNAL,
       board: () => board.read(),
       deferral: () => deferral.reading,
+      certificates: () => proxy.certificates,
+      auth: () => identity.reading,
+      commons: () => commons.reading,
+      refresh: () => commons.refresh(),
     },
     { agentCap: config.metrics.agentCap },
   )
@@ -261,10 +314,11 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
     await otel.load()
     await journal?.open()
     await commons.start()
+    await identity.start()
     const operator = overrides.operator === 'none' ? NOWHERE : await admin.listen()
     try {
       const agents = await proxy.listen()
-      agentsUrl = `http://${shown(agents)}`
+      agentsUrl = `${config.proxy.tls?.plain === false ? 'https' : 'http'}://${shown(agents)}`
       policies.watch((policy) => proxy.adopt(policy))
       own.start()
       otel.start()
@@ -282,6 +336,7 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
     } catch (error) {
       await proxy.close()
       await commons.close()
+      await identity.stop()
       await deferral.close()
       await board.stop()
       await admin.close()
@@ -294,9 +349,12 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
     readiness = 'draining'
     policies.stop()
     deferral.drain()
+    admission.drain()
     commons.drain()
     await proxy.drain()
+    admission.close()
     await commons.close()
+    await identity.stop()
     await deferral.close()
     await board.stop()
     await otel.stop()
@@ -317,6 +375,9 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
       journal: { ...(journal?.stats ?? NO_JOURNAL) },
       hits: policies.policy.rules.map(({ index }) => hits.of(index)),
       board: board.read(),
+      auth: identity.reading,
+      deferral: deferral.reading,
+      certificates: proxy.certificates.map(({ name, notAfter }) => ({ name, notAfter })),
     }
   }
 
@@ -327,6 +388,7 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
     report,
     setMode: (id, mode, by) => policies.setMode(id, mode, by),
     start,
+    reload: () => void proxy.reloadCertificates(),
     stop: () => (stopping ??= stop()),
   }
 }

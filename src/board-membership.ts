@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Board } from './board/board.ts'
-import { BoardLink, type BoardReading, type LinkedCore } from './board/link.ts'
+import { BoardLink, type BoardReading, type LinkedCallers, type LinkedCore } from './board/link.ts'
 import { RedisBoard, type RedisTarget } from './board/redis-board.ts'
 import type { Millis } from './core/model.ts'
 import type { Log } from './telemetry/log.ts'
@@ -10,7 +10,7 @@ import type { Log } from './telemetry/log.ts'
 export interface MembershipDeps {
   /** A board of somebody else's, such as the primary's; it stays open. Undefined = the one in the config. */
   readonly board: Board | undefined
-  readonly core: LinkedCore
+  readonly core: LinkedCore & LinkedCallers
   readonly upstreams: readonly string[]
   readonly clock: () => Millis
   readonly seed: number
@@ -46,6 +46,9 @@ export function joinBoard(target: RedisTarget | undefined, deps: MembershipDeps)
   const link = new BoardLink({
     board,
     core: deps.core,
+    callers: deps.core,
+    // The primary's board is in this machine's memory.
+    secret: own === undefined ? undefined : target?.secret,
     upstreams: deps.upstreams,
     replica: replicaName(),
     clock: deps.clock,

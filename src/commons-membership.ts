@@ -2,8 +2,11 @@
  * Joins the commons to the proxy: what Weir observes goes in (flows, its own events, whether an upstream can bear
  * more), the face comes out. Off, it costs a call one comparison.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CommonsConfig } from './commons-config.ts'
+import type { May } from './commons/caller.ts'
 import type { Commons } from './commons/commons.ts'
+import type { CommonsReading } from './commons/reading.ts'
 import type { Face } from './commons/http/face.ts'
 import { DEFAULT_LIMITS, storeBounds } from './commons/limits.ts'
 import type { Store } from './commons/store.ts'
@@ -21,7 +24,10 @@ export interface CommonsMembership {
   readonly own: OwnHandler
   event(event: CoreEvent): void
   ended(call: Call, outcome: Outcome): void
-  /** @throws StoreError when a store of this machine cannot be used */
+  /** As it was at the last `refresh`; undefined = agents share nothing. */
+  readonly reading: (CommonsReading & { readonly open: boolean }) | undefined
+  /** Counts anew, for at most half a second; what is not known by then stays as it was. Never rejects. */
+  refresh(): Promise<void>
   start(): Promise<void>
   /** Ends streams and waits. */
   drain(): void
@@ -34,6 +40,8 @@ export interface CommonsSurroundings {
   readonly upstreams: readonly string[]
   readonly clock: () => Millis
   readonly wall: () => number
+  /** Whether a caller may do something; absent = everybody may. */
+  readonly may?: May | undefined
   readonly log: Log
 }
 
@@ -44,6 +52,8 @@ const AGENTS_READ = 1000
 /** Releases and expiries of holds are told once a second, as sums: thousands go at once on a ramp. */
 const HOLDS_EVERY_MS: Millis = 1000
 const RETRY_MS: Millis = 2000
+/** A scrape waits no longer for a store that does not answer. */
+const REFRESH_MS: Millis = 500
 const MCP_PATH = '/weir/v1/mcp'
 /** Follow from every step of a limit: for graphs, not for agents. */
 const NOT_TOLD: ReadonlySet<EventName> = new Set(['limit-changed', 'quota-learned'])
@@ -52,6 +62,8 @@ const NO_COMMONS: CommonsMembership = {
   own: () => false,
   event: () => {},
   ended: () => {},
+  reading: undefined,
+  refresh: async () => {},
   start: async () => {},
   drain: () => {},
   close: async () => {},
@@ -63,7 +75,10 @@ export function joinCommons(
 ): CommonsMembership {
   if (config === undefined) return NO_COMMONS
   const { core, upstreams, clock, wall, log } = around
-  let joined: { readonly commons: Commons; readonly face: Face } | undefined
+  let joined: { readonly commons: Commons; readonly face: Face; count(): Promise<CommonsReading> } | undefined
+  let counted: CommonsReading | undefined
+  let isOpen = false
+  let counting: Promise<void> | undefined
   let reading: CoreReading | undefined
   let conditions: { readonly at: Millis; readonly of: ReadonlyMap<string, string> } | undefined
   let holdTimer: NodeJS.Timeout | undefined
@@ -115,13 +130,24 @@ export function joinCommons(
     }
   }
 
-  /** A Redis that is not there yet delays the commons, not the proxy; until then its paths answer 503. */
+  async function count(): Promise<void> {
+    try {
+      counted = await joined?.count()
+      isOpen = counted !== undefined
+    } catch (error) {
+      isOpen = false
+      onTrouble(error)
+    }
+  }
+
+  /** A store that cannot be used yet costs the commons, not the proxy: until it can, its paths answer 503. */
   async function begin(commons: Commons): Promise<void> {
     try {
       await commons.start()
-      log.info({ store: config?.store.kind, durability: commons.store.durability }, 'the commons is open')
+      const { durability, damaged = 0 } = commons.store
+      log.info({ store: config?.store.kind, durability }, 'the commons is open')
+      if (damaged > 0) log.warn({ damaged }, 'records of the commons are damaged and left alone')
     } catch (error) {
-      if (config?.store.kind !== 'redis') throw error
       onTrouble(error)
       retry = setTimeout(() => void begin(commons).catch(onTrouble), RETRY_MS)
       retry.unref()
@@ -164,6 +190,8 @@ export function joinCommons(
       const { createCommons } = await import('./commons/commons.ts')
       const { createFace } = await import('./commons/http/face.ts')
       const { createMcpFace } = await import('./commons/mcp/mcp-face.ts')
+      const { McpCount } = await import('./commons/mcp/mcp-count.ts')
+      const { readCommons } = await import('./commons/reading.ts')
       const limits = { ...DEFAULT_LIMITS, ...config.limits }
       const store = await storeOf(config, storeBounds(limits), wall)
       const flowNames = {
@@ -173,14 +201,25 @@ export function joinCommons(
         }),
         agent: conditionOf,
       }
-      const commons = createCommons({ store, upstreams, canBear, flowNames, limits, onTrouble })
-      joined = {
-        commons,
-        face: createFace(commons, VERSION, new Map([[MCP_PATH, createMcpFace(commons, VERSION)]])),
-      }
+      const may = around.may === undefined ? {} : { may: around.may }
+      const commons = createCommons({ ...may, store, upstreams, canBear, flowNames, limits, onTrouble })
+      const mcp = new McpCount()
+      const extra = new Map([[MCP_PATH, createMcpFace(commons, VERSION, { count: mcp })]])
+      const face = createFace(commons, VERSION, extra)
+      joined = { commons, face, count: () => readCommons(commons, mcp, face.waiting) }
       await begin(commons)
       holdTimer = setInterval(() => tellHolds(commons), HOLDS_EVERY_MS)
       holdTimer.unref()
+    },
+    get reading() {
+      return counted === undefined ? undefined : { ...counted, open: isOpen }
+    },
+    async refresh() {
+      if (joined === undefined) return
+      counting ??= count().finally(() => {
+        counting = undefined
+      })
+      await Promise.race([counting, sleep(REFRESH_MS, undefined, { ref: false })])
     },
     drain: () => joined?.face.drain(),
     async close() {

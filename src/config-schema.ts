@@ -1,9 +1,15 @@
 /** The format of `weir.yaml`: keys, defaults, ranges and sentences. Sources of the numbers: the acceptance table. */
 import { z } from 'zod'
-import { choice, duration, flag, scalar, share, size, text, whole } from './policy/fields.ts'
+import { authSection, credentialsSection, permissionsSection } from './identity-schema.ts'
+import { http2Section, tlsSection } from './listener-schema.ts'
+import { awsSection } from './signing-config.ts'
+import { choice, duration, flag, preset, scalar, share, size, text, whole } from './policy/fields.ts'
 import { NAME, NAME_ALLOWED } from './policy/schema.ts'
 import { DIALECTS } from './proxy/options.ts'
 import { LOG_LEVELS } from './telemetry/log.ts'
+
+/** Of `weir.yaml`; a change that would make an old file mean something else raises it. */
+const CONFIG_VERSION = 1
 
 export interface Endpoint {
   readonly host: string
@@ -54,12 +60,6 @@ function secret(): z.ZodType<string> {
   })
 }
 
-/** A key with its default in written form. */
-function preset<T>(kind: z.ZodType<T>, fallback: unknown, sentence: string): z.ZodPrefault<z.ZodType<T>> {
-  const described = kind.meta({ ...kind.meta(), description: sentence, preset: fallback })
-  return z.prefault(described, fallback).meta({ ...described.meta() })
-}
-
 /** A map all of whose keys have defaults, so that `empty` is enough of it. */
 function section<O, I>(sentence: string, empty: I, kind: z.ZodType<O, I>): z.ZodPrefault<z.ZodType<O, I>> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a map is never undefined
@@ -88,6 +88,10 @@ const upstream = z.strictObject({
   ca: text(4096).optional().meta({
     allowed: 'the path of a PEM file',
     description: 'Extra trusted authorities; verification itself cannot be switched off.',
+  }),
+  credentials: credentialsSection,
+  aws: awsSection.optional().meta({
+    description: 'Weir signs the calls for AWS (SigV4), such as for Bedrock: docs/protocols.md.',
   }),
 })
 
@@ -309,6 +313,22 @@ const deferral = z.strictObject({
   attempts: preset(whole(1, 100), 5, 'Starts of a call that may be sent again.'),
 })
 
+const admission = z.strictObject({
+  enabled: preset(
+    flag(),
+    true,
+    'Orchestrators, Envoy and nginx may ask before a step or a call: /weir/v1/admit, /weir/v1/authz.',
+  ),
+  maxTickets: preset(whole(1, 1_000_000), 10_000, 'Steps that were let go or wait in line at once.'),
+  maxPerAgent: preset(whole(1, 1_000_000), 1000, 'The same of one agent.'),
+  maxLease: preset(
+    duration('1s', '24h'),
+    '1h',
+    'The longest silence after which a step counts as abandoned that may be asked for.',
+  ),
+  maxWait: preset(duration('0s', '10m'), '55s', 'The longest wait of one request.'),
+})
+
 const commons = z.strictObject({
   store: preset(
     choice(['none', 'memory', 'lmdb', 'redis']),
@@ -340,16 +360,25 @@ const commons = z.strictObject({
 })
 
 export const configFile = z.strictObject({
-  listen: preset(endpoint(), '127.0.0.1:8080', 'Where agents connect.'),
-  auth: z
-    .strictObject({
-      mode: choice(['none']).meta({
-        allowed: 'none',
-        description: 'none = whoever reaches the port may call.',
-      }),
-    })
+  version: z
+    .literal(CONFIG_VERSION)
     .optional()
-    .meta({ description: 'Must be said when agents connect from other machines.' }),
+    .meta({
+      allowed: String(CONFIG_VERSION),
+      description:
+        'Version of this format; absent = 1. A file for a later Weir is refused, not half understood.',
+    }),
+  listen: preset(endpoint(), '127.0.0.1:8080', 'Where agents connect.'),
+  tls: tlsSection.optional().meta({
+    description: 'TLS where agents connect; absent = none. Docs: docs/protocols.md.',
+  }),
+  http2: section('HTTP/2 where agents connect: docs/protocols.md.', {}, http2Section),
+  auth: authSection.optional().meta({
+    description: 'Who may call; must be said when agents connect from other machines: docs/identity.md.',
+  }),
+  permissions: permissionsSection.optional().meta({
+    description: 'What agents may do that are known by a credential: docs/identity.md.',
+  }),
   operator: section(
     "The operator's listener; agents must not reach it.",
     {},
@@ -404,6 +433,7 @@ export const configFile = z.strictObject({
   otlp: section('Export to an OpenTelemetry collector: docs/opentelemetry.md.', {}, otlp),
   journal: section('One line of metadata per call, to files: docs/journal.md.', {}, journal),
   deferral: section('Calls that are answered later: docs/deferral.md.', {}, deferral),
+  admission: section('Asking before a step: docs/admit.md.', {}, admission),
   commons: section('What agents share through Weir on purpose: docs/commons.md.', {}, commons),
   board: section('What replicas tell each other: docs/fleet.md.', {}, board),
   workers: preset(whole(1, 64), 1, 'Processes that share the port of the agents.'),

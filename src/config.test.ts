@@ -148,10 +148,10 @@ describe('the config', () => {
     )
     expect(problems({ flags: { listen: 'nowhere' } })).toEqual([
       '--listen: listen is "nowhere"; allowed: host:port; fix: write it like 127.0.0.1:8080 or [::1]:8080',
-      'weir.yaml:1:1: unknown key "listn"; allowed: listen, auth, operator, upstreams, policies, identity, limits, hold, drain, log, metrics, otlp, journal, deferral, commons, board, workers, tables; nearest: listen; fix: write "listen"',
+      'weir.yaml:1:1: unknown key "listn"; allowed: version, listen, tls, http2, auth, permissions, operator, upstreams, policies, identity, limits, hold, drain, log, metrics, otlp, journal, deferral, admission, commons, board, workers, tables; nearest: listen; fix: write "listen"',
       'weir.yaml:3:3: the name "weir" in upstreams; allowed: a name of a-z, 0-9 and -, at most 63 characters, with no - at either end; weir itself is reserved; fix: rename it',
       'weir.yaml:4:13: upstreams.a.url is not valid (not shown here); allowed: an http or https URL without credentials, query or fragment; fix: change the value',
-      'weir.yaml:4:22: unknown key "conections" in upstreams.a; allowed: url, dialect, connectTimeout, firstByteTimeout, idleTimeout, connections, maxInFlight, websocket, ca; nearest: connections; fix: write "connections"',
+      'weir.yaml:4:22: unknown key "conections" in upstreams.a; allowed: url, dialect, connectTimeout, firstByteTimeout, idleTimeout, connections, maxInFlight, websocket, ca, credentials, aws; nearest: connections; fix: write "connections"',
       'weir.yaml:5:15: log.level is "loud"; allowed: debug, info, warn, error, silent; fix: write one of them',
     ])
   })

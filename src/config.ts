@@ -7,9 +7,11 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { admissionConfig, type AdmissionConfig } from './admission-config.ts'
 import { commonsConfig, type CommonsConfig } from './commons-config.ts'
 import { configFile, type ConfigValue, type Endpoint, type UpstreamValue } from './config-schema.ts'
 import { interpolate, Overlay, type Environment, type Flags } from './config-input.ts'
+import { http2Config, tlsConfig } from './listener-config.ts'
 import type { JournalOptions } from './journal/journal.ts'
 import { LARGEST_BYTES, namedSource, readDocument } from './policy/document.ts'
 import {
@@ -21,16 +23,22 @@ import {
   type Problem,
   type Source,
 } from './policy/problems.ts'
-import type { Dialect, ProxyOptions, UpstreamOptions } from './proxy/options.ts'
+import { guessDialect } from './proxy/guess-dialect.ts'
+import type { ProxyOptions, UpstreamOptions } from './proxy/options.ts'
 import type { RedisTarget } from './board/redis-board.ts'
 import type { LogLevel } from './telemetry/log.ts'
 import { deferralConfig, type DeferralConfig } from './deferral-config.ts'
+import { identityConfig, type IdentityConfig } from './identity-config.ts'
+import { signingConfig } from './signing-config.ts'
 import type { OtlpOptions } from './telemetry/otlp/options.ts'
 
+export { guessDialect } from './proxy/guess-dialect.ts'
 export type { Flags } from './config-input.ts'
 
 export interface Config {
   readonly proxy: ProxyOptions
+  /** Undefined = nobody has to show anything, and no upstream's credential is put on here. */
+  readonly identity: IdentityConfig | undefined
   readonly operator: {
     readonly listen: Endpoint
     /** The operator's listener may switch the mode of rules. */
@@ -49,6 +57,8 @@ export interface Config {
   readonly workers: number
   /** Undefined = nothing is deferred, and `do: defer` is refused. */
   readonly deferral: DeferralConfig | undefined
+  /** Undefined = nobody may ask before a step. */
+  readonly admission: AdmissionConfig | undefined
   /** Undefined = agents share nothing through Weir. */
   readonly commons: CommonsConfig | undefined
   readonly tables: { readonly agents: number; readonly workflows: number }
@@ -116,7 +126,7 @@ export function readConfig(sources: ConfigSources = {}): ReadConfig {
   const problems = [...read.problems]
   const journalBase = file === undefined || overlay.hasJournal ? cwd : folder
   const isInCluster = env['KUBERNETES_SERVICE_HOST'] !== undefined
-  const at = { source: read.source, base, journalBase, folder, problems, isInCluster }
+  const at = { source: read.source, base, journalBase, folder, problems, isInCluster, env }
   const config = resolveConfig(read.value, at)
   return hasErrors(problems) ? refuse(problems) : { ok: true, config, file: file?.path }
 }
@@ -132,6 +142,7 @@ interface Resolving {
   readonly problems: Problem[]
   /** This process is in a pod of Kubernetes. */
   readonly isInCluster: boolean
+  readonly env: Environment
 }
 
 function resolveConfig(value: ConfigValue, to: Resolving): Config {
@@ -153,6 +164,12 @@ function resolveConfig(value: ConfigValue, to: Resolving): Config {
   return deepFreeze({
     proxy: {
       listen: value.listen,
+      tls: tlsConfig(value.tls, {
+        folder: to.folder,
+        isLoopback: isLoopback(value.listen.host),
+        report: (path, complaint) => to.problems.push(problemAt(to.source, path, complaint)),
+      }),
+      http2: http2Config(value.http2),
       upstreams,
       identity: { hashKey: hashKey(value.identity.hashKey), agentHeader: value.identity.agentHeader },
       limits: {
@@ -171,13 +188,23 @@ function resolveConfig(value: ConfigValue, to: Resolving): Config {
       drainMs: drain.max,
       drainDelayMs: delay,
     },
+    identity: identityConfig(value, {
+      folder: to.folder,
+      upstreams: upstreams.map(({ name }) => name),
+      isLoopback: isLoopback(value.listen.host),
+      read: (path) => {
+        const read = readText({ name: path, path })
+        return read.ok ? read.text : undefined
+      },
+      report: (path, complaint) => to.problems.push(problemAt(to.source, path, complaint)),
+    }),
     operator: value.operator,
     policies: value.policies?.map((path) => resolve(to.base, path)) ?? [DEFAULT_POLICY],
     log: value.log,
     metrics: { agentCap: value.metrics.agents },
     otlp: otlpOptions(value.otlp),
     journal: journalOptions(value.journal, to),
-    board: redisTarget(value.board, to),
+    board: redisTarget(value.board, value.identity.hashKey, to),
     workers: value.workers,
     deferral: deferralConfig(value.deferral, {
       folder: to.folder,
@@ -190,6 +217,7 @@ function resolveConfig(value: ConfigValue, to: Resolving): Config {
       },
       report: (path, complaint) => to.problems.push(problemAt(to.source, path, complaint)),
     }),
+    admission: admissionConfig(value.admission),
     commons: commonsConfig(value.commons, {
       folder: to.folder,
       workers: value.workers,
@@ -205,8 +233,9 @@ function checkListeners(value: ConfigValue, to: Resolving): void {
     to.problems.push(
       problemAt(to.source, ['listen'], {
         found: `agents may connect from other machines (${host}), and nothing says who may`,
-        allowed: 'a loopback address, or `auth: { mode: none }` in plain words',
-        fix: 'listen on 127.0.0.1, or write `auth: { mode: none }` if the network itself keeps strangers out',
+        allowed:
+          'a loopback address, `auth:` with keys, tokens or certificates, or `auth: { mode: none }` in plain words',
+        fix: 'listen on 127.0.0.1, or add `auth: { keys: keys.yaml }` (docs/identity.md), or write `auth: { mode: none }` if the network itself keeps strangers out',
       }),
     )
   }
@@ -237,18 +266,10 @@ function upstreamOptions(name: string, given: UpstreamValue | URL, to: Resolving
     maxInFlight: value.maxInFlight,
     websocket: value.websocket,
     ca: value.ca === undefined ? undefined : authorities(name, value.ca, to),
+    aws: signingConfig(value.aws, to.env, (complaint) =>
+      to.problems.push(problemAt(to.source, ['upstreams', name, 'aws'], complaint)),
+    ),
   }
-}
-
-/** By the provider's own host, else by what the operator calls it. */
-export function guessDialect(name: string, host: string): Dialect {
-  for (const dialect of ['openai', 'anthropic'] as const) {
-    if (host === `${dialect}.com` || host.endsWith(`.${dialect}.com`)) return dialect
-  }
-  if (host.endsWith('.openai.azure.com')) return 'openai'
-  const words = name.split('-')
-  if (words.includes('openai')) return 'openai'
-  return words.includes('anthropic') || words.includes('claude') ? 'anthropic' : 'problem'
 }
 
 function otlpOptions(value: ConfigValue['otlp']): OtlpOptions | undefined {
@@ -298,7 +319,11 @@ function journalKey(path: string, to: Resolving): string | undefined {
   return undefined
 }
 
-function redisTarget(value: ConfigValue['board'], to: Resolving): RedisTarget | undefined {
+function redisTarget(
+  value: ConfigValue['board'],
+  secret: string | undefined,
+  to: Resolving,
+): RedisTarget | undefined {
   const { redis: url, mode, nodes = [], master, prefix } = value
   if (url === undefined) {
     if (nodes.length > 0) {
@@ -322,6 +347,7 @@ function redisTarget(value: ConfigValue['board'], to: Resolving): RedisTarget | 
     database: Number(url.pathname.slice(1)),
     tls: url.protocol === 'rediss:' ? { ca } : undefined,
     prefix,
+    secret: secret === undefined ? undefined : hashKey(secret),
   }
 }
 

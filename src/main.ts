@@ -51,9 +51,34 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./cli/top.ts')).topCommand(),
   },
   {
+    name: 'agents',
+    summary: 'every agent of a running Weir, and what it can do',
+    load: async () => (await import('./cli/agents.ts')).agentsCommand(),
+  },
+  {
+    name: 'handoffs',
+    summary: 'every handoff of a workflow, as one message each',
+    load: async () => (await import('./cli/handoffs.ts')).handoffsCommand(),
+  },
+  {
+    name: 'what-if',
+    summary: 'what happens if this step of a workflow fails now',
+    load: async () => (await import('./cli/what-if.ts')).whatIfCommand(),
+  },
+  {
     name: 'import',
     summary: 'make a journal of HAR files or OpenTelemetry traces',
     load: async () => (await import('./cli/import.ts')).importCommand(),
+  },
+  {
+    name: 'inject',
+    summary: 'put Weir beside the agents of Kubernetes manifests, as a sidecar',
+    load: async () => (await import('./cli/inject.ts')).injectCommand(),
+  },
+  {
+    name: 'keys',
+    summary: 'make, list and take away API keys of agents',
+    load: async () => (await import('./cli/keys.ts')).keysCommand(),
   },
   {
     name: 'schema',
@@ -85,7 +110,10 @@ async function main(words: readonly string[]): Promise<void> {
 }
 
 /** Runs until SIGTERM or SIGINT has been answered with an orderly end; a second one ends at once. */
-async function serve(app: { start(): Promise<unknown>; stop(): Promise<void> }, appLog: Log): Promise<void> {
+async function serve(
+  app: { start(): Promise<unknown>; reload?(): void; stop(): Promise<void> },
+  appLog: Log,
+): Promise<void> {
   log = appLog
   const told = new Promise<NodeJS.Signals>((resolve) => {
     let isTold = false
@@ -100,6 +128,8 @@ async function serve(app: { start(): Promise<unknown>; stop(): Promise<void> }, 
     process.on('SIGTERM', hear)
     process.on('SIGINT', hear)
   })
+  // Absent for workers, which are replaced one by one instead.
+  if (app.reload !== undefined) process.on('SIGHUP', () => app.reload?.())
   await app.start()
   const signal = await told
   appLog.info({ signal }, 'stopping')

@@ -28,27 +28,49 @@ export async function startUpstream(): Promise<{ port: number; stop: () => Promi
   return { port, stop }
 }
 
-export async function startWeir(upstreamPort: number, extra: readonly string[] = []): Promise<Target> {
-  return startWeirAs('weir', upstreamPort, extra)
+/** @param extra further arguments of `weir run`; @param node arguments of Node */
+export async function startWeir(
+  upstreamPort: number,
+  extra: readonly string[] = [],
+  node: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<Target & { readonly operator: number }> {
+  return startWeirAs('weir', upstreamPort, extra, { node, env })
+}
+
+/** Another checkout, built by its owner: before and after in one run. */
+async function startBase(upstreamPort: number): Promise<Target | undefined> {
+  const root = process.env['OVERHEAD_BASE']
+  return root === undefined ? undefined : startWeirAs('base', upstreamPort, [], { root })
 }
 
 /** The same with a journal, in a directory that goes when it stops. */
 async function startWeirJournal(upstreamPort: number): Promise<Target> {
   const directory = mkdtempSync(join(tmpdir(), 'weir-journal-'))
-  return startWeirAs('weirJournal', upstreamPort, [`--journal=${directory}`], directory)
+  return startWeirAs('weirJournal', upstreamPort, [`--journal=${directory}`], { directory })
+}
+
+interface WeirSettings {
+  readonly root?: string
+  /** Removed when it stops. */
+  readonly directory?: string
+  readonly node?: readonly string[]
+  readonly env?: Record<string, string>
 }
 
 async function startWeirAs(
   name: string,
   upstreamPort: number,
   extra: readonly string[],
-  directory?: string,
-): Promise<Target> {
+  { root = ROOT, directory, node = [], env = {} }: WeirSettings,
+): Promise<Target & { readonly operator: number }> {
   const port = await freePort()
   const operator = await freePort()
   const args = [
     '--enable-source-maps',
-    join(ROOT, 'dist/main.js'),
+    ...profiled(name),
+    ...node,
+    join(root, 'dist/main.js'),
     'run',
     `--upstream=api=http://127.0.0.1:${upstreamPort}`,
     `--listen=127.0.0.1:${port}`,
@@ -56,16 +78,56 @@ async function startWeirAs(
     '--log-level=error',
     ...extra,
   ]
-  return target(name, port, '/api', await startProcess(process.execPath, args, port), directory)
+  const running = await startProcess(process.execPath, args, port, env)
+  return { ...target(name, port, running, { prefix: '/api', directory }), operator }
 }
 
-async function startScript(name: string, script: string, upstreamPort: number, mode = ''): Promise<Target> {
+/** Where CPU profiles go, if anywhere. */
+function profiled(name: string): string[] {
+  const directory = process.env['OVERHEAD_PROFILE']
+  if (directory === undefined) return []
+  return ['--cpu-prof', `--cpu-prof-dir=${directory}`, `--cpu-prof-name=${name}.cpuprofile`]
+}
+
+/** The same proxy with and without identity, core and verdict: two modes of one script. */
+function startSeam(name: 'weirWhole' | 'weirBare', upstreamPort: number): Promise<Target> {
+  const shapes = ['get', 'post2k']
+  return startScript(name, 'weir-seam.mjs', upstreamPort, name, { prefix: '/api', shapes })
+}
+
+async function startScript(
+  name: string,
+  script: string,
+  upstreamPort: number,
+  mode = '',
+  traits: Traits = {},
+): Promise<Target> {
+  const port = await freePort()
+  const args = [...profiled(name), join(HERE, script), String(port), String(upstreamPort), mode]
+  return target(name, port, await startProcess(process.execPath, args, port), traits)
+}
+
+/** @throws when the rivals are not installed */
+async function startRival(
+  name: string,
+  script: string,
+  upstreamPort: number,
+  mode = '',
+  traits: Traits = {},
+): Promise<Target> {
   if (!existsSync(join(HERE, '..', 'node_modules'))) {
     throw new Error('rivals are not installed: run `npm ci --prefix bench`')
   }
-  const port = await freePort()
-  const args = [join(HERE, script), String(port), String(upstreamPort), mode]
-  return target(name, port, '', await startProcess(process.execPath, args, port))
+  return startScript(name, script, upstreamPort, mode, traits)
+}
+
+/** The gateway reads what it forwards, and takes the upstream from headers. Its GETs fail on current Nodes. */
+function startPortkey(upstreamPort: number): Promise<Target> {
+  const headers = {
+    'x-portkey-provider': 'openai',
+    'x-portkey-custom-host': `http://127.0.0.1:${upstreamPort}/v1`,
+  }
+  return startRival('portkey', 'portkey.mjs', upstreamPort, '', { headers, shapes: ['post2k'] })
 }
 
 async function startNginx(upstreamPort: number): Promise<Target | undefined> {
@@ -88,7 +150,7 @@ http { access_log off; ${temp} keepalive_requests 1000000;
   writeFileSync(join(directory, 'nginx.conf'), config)
   const args = ['-c', join(directory, 'nginx.conf'), '-p', directory]
   const running = await startProcess(binary, args, port)
-  return target('nginx', port, '', running, directory)
+  return target('nginx', port, running, { directory })
 }
 
 async function startHaproxy(upstreamPort: number): Promise<Target | undefined> {
@@ -114,34 +176,58 @@ backend api
 `
   writeFileSync(join(directory, 'haproxy.cfg'), config)
   const running = await startProcess(binary, ['-db', '-f', join(directory, 'haproxy.cfg')], port)
-  return target('haproxy', port, '', running, directory)
+  return target('haproxy', port, running, { directory })
 }
 
-/** Every target there is on this machine, Weir first. */
-export async function startAll(upstreamPort: number): Promise<Target[]> {
-  const targets = [
-    await startWeir(upstreamPort),
-    await startWeirJournal(upstreamPort),
-    await startScript('httpProxy', 'http-proxy.mjs', upstreamPort),
-    await startScript('httpProxyKeepAlive', 'http-proxy.mjs', upstreamPort, 'keep-alive'),
-    await startScript('replyFrom', 'reply-from.mjs', upstreamPort),
-    await startNginx(upstreamPort),
-    await startHaproxy(upstreamPort),
-  ]
-  return targets.filter((one) => one !== undefined)
+const ARMS: Readonly<Record<string, (upstreamPort: number) => Promise<Target | undefined>>> = {
+  weir: startWeir,
+  base: startBase,
+  weirJournal: startWeirJournal,
+  weirWhole: (port) => startSeam('weirWhole', port),
+  weirBare: (port) => startSeam('weirBare', port),
+  httpProxy: (port) => startRival('httpProxy', 'http-proxy.mjs', port),
+  httpProxyKeepAlive: (port) => startRival('httpProxyKeepAlive', 'http-proxy.mjs', port, 'keep-alive'),
+  replyFrom: (port) => startRival('replyFrom', 'reply-from.mjs', port),
+  portkey: startPortkey,
+  rawLimit: (port) => startScript('rawLimit', 'raw-limit.mjs', port),
+  nginx: startNginx,
+  haproxy: startHaproxy,
+}
+
+/** Every target there is on this machine, Weir first. @param only names of those wanted; undefined = all */
+export async function startAll(upstreamPort: number, only?: ReadonlySet<string>): Promise<Target[]> {
+  for (const name of only ?? []) {
+    if (!(name in ARMS)) throw new Error(`unknown target '${name}'; known: ${Object.keys(ARMS).join(', ')}`)
+  }
+  const targets: Target[] = []
+  for (const [name, start] of Object.entries(ARMS)) {
+    const one = only === undefined || only.has(name) ? await start(upstreamPort) : undefined
+    if (one !== undefined) targets.push(one)
+  }
+  return targets
+}
+
+interface Traits {
+  readonly prefix?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly shapes?: readonly string[]
+  /** Removed when it stops. */
+  readonly directory?: string | undefined
 }
 
 function target(
   name: string,
   port: number,
-  prefix: string,
   running: { pid: number; stop: () => Promise<void> },
-  directory?: string,
+  { prefix = '', headers = {}, shapes, directory }: Traits,
 ): Target {
   return {
     name,
     port,
+    pid: running.pid,
     prefix,
+    headers,
+    shapes,
     cpuMicros: () => cpuMicrosOf(running.pid),
     stop: async () => {
       await running.stop()

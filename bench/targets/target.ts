@@ -6,8 +6,13 @@ import { createServer, connect, type AddressInfo } from 'node:net'
 export interface Target {
   readonly name: string
   readonly port: number
+  readonly pid: number
   /** Prefix of every path at this target. */
   readonly prefix: string
+  /** Said with every request. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Names of the shapes that it can serve; undefined = all. */
+  readonly shapes?: readonly string[] | undefined
   /** CPU time in microseconds used so far by all processes of the target. */
   cpuMicros(): number
   stop(): Promise<void>
@@ -65,12 +70,25 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** User and system time of a process and all its children (nginx and haproxy fork workers), from /proc. */
 export function cpuMicrosOf(pid: number): number {
-  let ticks = ticksOf(pid)
-  for (const child of childrenOf(pid)) ticks += ticksOf(child)
-  return ticks * (1_000_000 / TICKS_PER_SECOND)
+  let micros = microsOf(pid)
+  for (const child of childrenOf(pid)) micros += microsOf(child)
+  return micros
 }
 
 const TICKS_PER_SECOND = 100
+
+/** In nanoseconds by the scheduler where it says so, else in ticks of 10 ms. */
+function microsOf(pid: number): number {
+  try {
+    let nanos = 0
+    for (const task of readdirSync(`/proc/${pid}/task`)) {
+      nanos += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
+    }
+    return nanos / 1000
+  } catch {
+    return ticksOf(pid) * (1_000_000 / TICKS_PER_SECOND)
+  }
+}
 
 function ticksOf(pid: number): number {
   try {
@@ -79,6 +97,12 @@ function ticksOf(pid: number): number {
   } catch {
     return 0
   }
+}
+
+/** Bytes of a process that no file backs: what it took for itself. */
+export function residentBytesOf(pid: number): number {
+  const line = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(line?.[1]) * 1024
 }
 
 function childrenOf(pid: number): number[] {

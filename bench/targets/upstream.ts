@@ -1,11 +1,30 @@
-/** The upstream behind every target: a lean node:http server with 1 KiB JSON answers and an event stream. */
+/** The upstream behind every target: a lean node:http server with 1 KiB JSON answers and two event streams. */
 import { createServer } from 'node:http'
 
 const [, , port = '0'] = process.argv
 const JSON_BODY = Buffer.from(JSON.stringify({ id: 'x', text: 'y'.repeat(1000) }))
 const EVENT = Buffer.from(`data: ${JSON.stringify({ delta: 'z'.repeat(60) })}\n\n`)
 
+/** Of the paced stream. */
+const PACED_EVENTS = 60
+const PACE_MS = 10
+
 const server = createServer((request, response) => {
+  if (request.url?.endsWith('/sse-paced') === true) {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    let left = PACED_EVENTS
+    const timer = setInterval(() => {
+      if (left-- > 0) {
+        // The clock that all processes of a machine share.
+        response.write(`data: {"at":${Number(process.hrtime.bigint()) / 1e6}}\n\n`)
+        return
+      }
+      clearInterval(timer)
+      response.end()
+    }, PACE_MS)
+    response.on('close', () => clearInterval(timer))
+    return
+  }
   if (request.url?.endsWith('/sse') === true) {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     let left = 200

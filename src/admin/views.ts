@@ -10,7 +10,12 @@ import type { ProxyOptions, UpstreamOptions } from '../proxy/options.ts'
 import { NO_HITS, type RuleHits } from './rule-hits.ts'
 
 /** What the core announces, and what becomes of the policies. */
-export type OperatorEventName = EventName | 'rule-mode-changed' | 'policies-loaded' | 'policies-refused'
+export type OperatorEventName =
+  | EventName
+  | 'rule-mode-changed'
+  | 'policies-loaded'
+  | 'policies-refused'
+  | 'callers-refused'
 
 export interface EventView {
   readonly name: OperatorEventName
@@ -165,10 +170,41 @@ export interface ShownConfig {
   readonly log: { readonly level: string; readonly access: boolean }
   readonly metrics: { readonly agentCap: number }
   readonly tables: { readonly agents: number; readonly workflows: number }
+  readonly identity?: ShownIdentity | undefined
+}
+
+/** Who may call; no name of a key, no value of a credential. */
+interface ShownIdentity {
+  readonly auth:
+    | {
+        readonly mode: string
+        readonly keys: string | undefined
+        readonly issuers: readonly { readonly options: { readonly issuer: string } }[]
+        readonly certificates: { readonly trustDomains: readonly string[] } | undefined
+        readonly permissions: { readonly unlisted: string; readonly grants: readonly object[] }
+      }
+    | undefined
+  readonly credentials: Readonly<Record<string, object>>
+}
+
+function authView(identity: ShownIdentity | undefined): object {
+  const { auth, credentials = {} } = identity ?? {}
+  const credentialsFor = Object.keys(credentials)
+  if (auth === undefined) return { mode: 'none', credentialsFor }
+  const { mode, keys, issuers, certificates, permissions } = auth
+  return {
+    mode,
+    keys: keys !== undefined,
+    issuers: issuers.map(({ options }) => options.issuer),
+    trustDomains: certificates?.trustDomains ?? [],
+    unlisted: permissions.unlisted,
+    grants: permissions.grants,
+    credentialsFor,
+  }
 }
 
 export function configView(config: ShownConfig): object {
-  const { proxy, operator, log, metrics, tables } = config
+  const { proxy, operator, log, metrics, tables, identity } = config
   return {
     listen: address(proxy.listen),
     operator: { listen: address(operator.listen), control: operator.control === true },
@@ -185,6 +221,7 @@ export function configView(config: ShownConfig): object {
       ownAuthority: upstream.ca !== undefined,
     })),
     identity: { agentHeader: proxy.identity.agentHeader },
+    auth: authView(identity),
     limits: numbers(proxy.limits),
     hold: numbers(proxy.hold),
     drainMs: proxy.drainMs,

@@ -2,13 +2,25 @@
  * Joins a core to a board: when to exchange words, what a failure means, what is known and how old it is. Calls never
  * wait for any of it: a word that does not come leaves the core with what it knows.
  */
-import type { FleetView, Outlook, UpstreamSummary } from '../core/fleet.ts'
+import type { CallersSummary, CallersView, FleetView, Outlook, UpstreamSummary } from '../core/fleet.ts'
 import type { Millis, UpstreamIndex } from '../core/model.ts'
 import { seeded } from '../core/random.ts'
-import { BoardError, type Board, type BoardFault } from './board.ts'
+import { BoardError, type Board, type BoardFault, type Exchanged } from './board.ts'
 import { ExchangePace, URGENT_MS } from './pace.ts'
-import { Roster } from './roster.ts'
-import { writeSummary } from './summary-format.ts'
+import { CALLERS_WORDS } from './callers-format.ts'
+import { Roster, type HeardPeer } from './roster.ts'
+import { sealedWords } from './sealed-words.ts'
+import { SUMMARY_WORDS } from './summary-format.ts'
+
+/** The topic of callers; no upstream has an underscore in its name. */
+export const CALLERS_TOPIC = '_callers'
+
+/** The callers of a core: workflows and the operator's limits. */
+export interface LinkedCallers {
+  callers(now: Millis): CallersSummary
+  learnCallers(view: CallersView): void
+  callersOutlook(): Outlook
+}
 
 export interface LinkedCore {
   summary(upstream: UpstreamIndex, now: Millis): UpstreamSummary
@@ -19,6 +31,10 @@ export interface LinkedCore {
 export interface LinkDeps {
   readonly board: Board
   readonly core: LinkedCore
+  /** Undefined = only upstreams are told of. */
+  readonly callers?: LinkedCallers
+  /** Whoever has not the same cannot read what is said of callers; undefined = all can. */
+  readonly secret?: Buffer | undefined
   /** Names by index; each is a topic. */
   readonly upstreams: readonly string[]
   /** Unique, another one after each start; `[A-Za-z0-9._-]{1,64}`. */
@@ -62,9 +78,11 @@ const RETRY_MAX_MS = 2000
 const REJOIN_MS = 2000
 
 interface Topic {
-  readonly upstream: UpstreamIndex
   readonly name: string
-  readonly roster: Roster
+  readonly outlook: () => Outlook
+  readonly word: (now: Millis, sequence: number) => Uint8Array
+  readonly learn: (now: Millis, linked: boolean) => void
+  readonly roster: Heard
   dueAt: Millis
   sentAt: Millis
   stamp: number
@@ -72,6 +90,16 @@ interface Topic {
   busy: boolean
   linked: boolean
   steward: string
+}
+
+/** What a link needs to know of a roster, whatever its words say. */
+interface Heard {
+  readonly epoch: number
+  readonly heardAt: Millis
+  readonly known: number
+  readonly unreadable: number
+  hear(answer: Exchanged, at: Millis): void
+  fresh(at: Millis): readonly HeardPeer<unknown>[]
 }
 
 export class BoardLink {
@@ -97,18 +125,9 @@ export class BoardLink {
     this.#deps = deps
     this.#random = seeded(deps.seed)
     this.#pace = new ExchangePace(this.#random)
-    this.#topics = deps.upstreams.map((name, upstream) => ({
-      upstream,
-      name,
-      roster: new Roster(deps.replica, upstream),
-      dueAt: 0,
-      sentAt: -Infinity,
-      stamp: -1,
-      sequence: 0,
-      busy: false,
-      linked: false,
-      steward: '',
-    }))
+    const { callers } = deps
+    this.#topics = deps.upstreams.map((name, upstream) => topicOfUpstream(deps, name, upstream))
+    if (callers !== undefined) this.#topics.push(topicOfCallers(deps, callers))
   }
 
   start(): void {
@@ -149,7 +168,7 @@ export class BoardLink {
       bytes: board.traffic.bytes,
       unreadable: this.#topics.reduce((sum, { roster }) => sum + roster.unreadable, 0),
       errors: this.#errors,
-      topics: this.#topics.map(({ roster, steward }) => ({
+      topics: this.#topics.slice(0, this.#deps.upstreams.length).map(({ roster, steward }) => ({
         ageMs: now - Math.max(-Infinity, ...roster.fresh(now).map(({ arrivedAt }) => arrivedAt)),
         steward,
         epoch: roster.epoch,
@@ -160,7 +179,7 @@ export class BoardLink {
   #look(): void {
     const now = this.#deps.clock()
     const down = this.#failures >= FAILURES
-    const outlooks = this.#topics.map(({ upstream }) => this.#deps.core.outlook(upstream))
+    const outlooks = this.#topics.map((topic) => topic.outlook())
     const load = outlooks.reduce((sum, { restlessness }) => sum + ExchangePace.load(restlessness), 0)
     for (const [index, topic] of this.#topics.entries()) {
       const outlook = outlooks[index]!
@@ -171,18 +190,18 @@ export class BoardLink {
       if (now < topic.dueAt && !urgent) continue
       if (down) this.#retryAt = now + RETRY_MAX_MS
       topic.stamp = outlook.stamp
-      topic.dueAt = now + this.#pace.after(outlook.restlessness, load)
+      topic.dueAt = now + this.#pace.after(outlook.restlessness, load, topic.roster.known + 1)
       void this.#exchange(topic, outlook.claims, now)
     }
   }
 
   async #exchange(topic: Topic, claim: boolean, now: Millis): Promise<void> {
-    const { board, core, replica, clock } = this.#deps
+    const { board, replica, clock } = this.#deps
     topic.busy = true
     topic.sentAt = now
     topic.sequence += 1
     try {
-      const word = writeSummary(core.summary(topic.upstream, now), topic.sequence)
+      const word = topic.word(now, topic.sequence)
       const epoch = topic.roster.epoch
       const answer = await board.exchange({ topic: topic.name, replica, word, claim, epoch })
       if (this.#stopped) return
@@ -191,7 +210,7 @@ export class BoardLink {
       topic.steward = answer.steward
       topic.linked = true
       this.#succeeded(at)
-      core.learn(topic.roster.view(at, true))
+      topic.learn(at, true)
       this.#deps.onLearnt()
     } catch (error) {
       if (!this.#stopped) this.#failed(error)
@@ -223,7 +242,46 @@ export class BoardLink {
   #lose(topic: Topic, now: Millis): void {
     topic.linked = false
     topic.steward = ''
-    this.#deps.core.learn(topic.roster.view(now, false))
+    topic.learn(now, false)
     this.#deps.onLearnt()
   }
+}
+
+function topicOfUpstream(deps: LinkDeps, name: string, upstream: UpstreamIndex): Topic {
+  const { core, replica } = deps
+  const roster = new Roster(replica, SUMMARY_WORDS)
+  return {
+    name,
+    roster,
+    outlook: () => core.outlook(upstream),
+    word: (now, sequence) => SUMMARY_WORDS.write(core.summary(upstream, now), sequence),
+    learn: (now, linked) => core.learn({ ...roster.view(now, linked), upstream }),
+    ...NOT_YET,
+  }
+}
+
+function topicOfCallers({ replica, secret }: LinkDeps, callers: LinkedCallers): Topic {
+  const words = secret === undefined ? CALLERS_WORDS : sealedWords(CALLERS_WORDS, secret)
+  const roster = new Roster(replica, words)
+  return {
+    name: CALLERS_TOPIC,
+    roster,
+    outlook: () => callers.callersOutlook(),
+    word: (now, sequence) => words.write(callers.callers(now), sequence),
+    learn(now, linked) {
+      const { at, peers, steward } = roster.view(now, linked)
+      callers.learnCallers({ at, replica, linked, peers, steward })
+    },
+    ...NOT_YET,
+  }
+}
+
+const NOT_YET = {
+  dueAt: 0,
+  sentAt: -Infinity,
+  stamp: -1,
+  sequence: 0,
+  busy: false,
+  linked: false,
+  steward: '',
 }

@@ -1,5 +1,5 @@
 /** How soon the next exchange at a topic is due. */
-import type { Restlessness } from '../core/fleet.ts'
+import { FRESH_MS, type Restlessness } from '../core/fleet.ts'
 import type { Millis } from '../core/model.ts'
 import type { Random } from '../core/random.ts'
 
@@ -17,6 +17,12 @@ const EVERY_MS: Readonly<Record<Restlessness, Millis>> = {
 const JITTER = 0.2
 /** Ten replicas stay below 500 exchanges a second together, however many upstreams are not well at once. */
 const MOST_PER_SECOND = 45
+/**
+ * What all replicas read grows with the square of their number, and one server serves it from one core: past this many
+ * they come more seldom in proportion, as long as their words are still fresh when they are read.
+ */
+const REPLICAS = 250
+const LONGEST_MS = FRESH_MS
 /** News are told at once, though not twice within this. */
 export const URGENT_MS: Millis = 100
 
@@ -27,10 +33,15 @@ export class ExchangePace {
     this.#random = random
   }
 
-  /** @param load exchanges per second of all topics at their usual paces */
-  after(restlessness: Restlessness, load: number): Millis {
+  /**
+   * @param load exchanges per second of all topics at their usual paces
+   * @param replicas that are known, this one included
+   */
+  after(restlessness: Restlessness, load: number, replicas: number): Millis {
+    const every = EVERY_MS[restlessness]
+    const crowded = Math.max(every, Math.min(LONGEST_MS, (every * replicas) / REPLICAS))
     const stretched = Math.max(1, load / MOST_PER_SECOND)
-    return EVERY_MS[restlessness] * stretched * (1 - JITTER + 2 * JITTER * this.#random())
+    return crowded * stretched * (1 - JITTER + 2 * JITTER * this.#random())
   }
 
   /** Exchanges per second of such a topic. */

@@ -35,6 +35,8 @@ export interface RedisTarget {
   readonly tls: { readonly ca: string | undefined } | undefined
   /** Before every key. */
   readonly prefix: string
+  /** Seals what is said of callers; undefined = anybody may read it who may read the server. */
+  readonly secret?: Buffer | undefined
 }
 
 /** ioredis' own; ten round trips inside a zone, and still far below one exchange. */
@@ -46,8 +48,8 @@ const RECONNECT_MIN_MS = 50
 const RECONNECT_MAX_MS = 2000
 /** Epochs outlive any pause of a fleet that would still remember them. */
 const EPOCH_MS = 86_400_000
-/** Errors in a row that ioredis may hear from nodes while it looks for one of a cluster. */
-const REDIRECTIONS = 2
+/** Errors in a row that ioredis may hear from nodes while it looks for the one of a slot; `COMMAND_MS` bounds them all. */
+const REDIRECTIONS = 5
 
 type Client = Redis | Cluster
 

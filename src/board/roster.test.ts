@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Roster } from './roster.ts'
-import { readSummary, writeSummary } from './summary-format.ts'
+import { readSummary, SUMMARY_WORDS, writeSummary } from './summary-format.ts'
 
 const EMPTY = readSummary(Uint8Array.of(1, 0))!.summary
 
@@ -17,7 +17,7 @@ function answer(words: Record<string, number | 'gone'>, epoch = 1) {
 
 describe('the roster', () => {
   it('counts the age of a word from when it first came here', () => {
-    const roster = new Roster('me', 0)
+    const roster = new Roster('me', SUMMARY_WORDS)
     roster.hear(answer({ a: 1 }), 100)
     roster.hear(answer({ a: 1 }), 900)
     expect(roster.view(900, true).peers[0]?.arrivedAt).toBe(100)
@@ -26,7 +26,7 @@ describe('the roster', () => {
   })
 
   it('forgets who said goodbye at once, and who fell silent after half a minute', () => {
-    const roster = new Roster('me', 0)
+    const roster = new Roster('me', SUMMARY_WORDS)
     roster.hear(answer({ a: 1, b: 1 }), 0)
     roster.hear(answer({ a: 'gone', b: 1 }), 500)
     expect(roster.view(500, true).peers.map(({ replica }) => replica)).toEqual(['b'])
@@ -36,7 +36,7 @@ describe('the roster', () => {
   })
 
   it('takes a board that forgot everything for one that says nothing', () => {
-    const roster = new Roster('me', 0)
+    const roster = new Roster('me', SUMMARY_WORDS)
     roster.hear(answer({ a: 1 }, 7), 0)
     roster.hear(answer({}, 0), 500)
     expect(roster.fresh(500)).toHaveLength(1)
@@ -44,7 +44,7 @@ describe('the roster', () => {
   })
 
   it('counts words that it cannot read, and goes on', () => {
-    const roster = new Roster('me', 0)
+    const roster = new Roster('me', SUMMARY_WORDS)
     roster.hear({ words: [{ replica: 'a', word: Uint8Array.of(9, 9) }], steward: '', epoch: 0 }, 0)
     expect([roster.unreadable, roster.fresh(0).length]).toEqual([1, 0])
   })

@@ -10,6 +10,8 @@
  * about 60 bytes.
  */
 import type { UpstreamSummary } from '../core/fleet.ts'
+import type { WordFormat } from './word-format.ts'
+import { WordReader, writeVarint } from './word-bytes.ts'
 
 const FORMAT = 1
 /** No honest word is longer; what claims to be is not read. */
@@ -98,7 +100,7 @@ export function readSummary(
   word: Uint8Array,
 ): { readonly sequence: number; readonly summary: UpstreamSummary } | undefined {
   if (word.length > LONGEST_WORD || word[0] !== FORMAT) return undefined
-  const reader = new Reader(word)
+  const reader = new WordReader(word)
   const sequence = reader.varint()
   const numbers: Partial<Record<Numbers, number>> = {}
   const lists: Partial<Record<Lists, number[]>> = {}
@@ -110,7 +112,7 @@ export function readSummary(
       const field = NUMBER_BY_TAG.get(number)
       if (field !== undefined) numbers[field.key] = (raw % 2 === 1 ? -(raw + 1) / 2 : raw / 2) / field.scale
     } else {
-      const list = reader.list()
+      const list = reader.list(LONGEST_LIST)
       const key = LIST_BY_TAG.get(number)
       if (key !== undefined) lists[key] = list
     }
@@ -119,60 +121,14 @@ export function readSummary(
 }
 
 /** The number of a word, without the rest; -1 = another format. */
-export function sequenceOf(word: Uint8Array): number {
-  return word[0] === FORMAT ? new Reader(word).varint() : -1
+function sequenceOf(word: Uint8Array): number {
+  return word[0] === FORMAT ? new WordReader(word).varint() : -1
 }
 
-class Reader {
-  good = true
-  readonly #bytes: Uint8Array
-  #at = 1
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
-
-  get left(): number {
-    return this.#bytes.length - this.#at
-  }
-
-  /** At most 2^53 - 1; bad bytes make it 0 and the reader not good. */
-  varint(): number {
-    let value = 0
-    let unit = 1
-    for (let length = 0; length < 8; length++) {
-      const byte = this.#bytes[this.#at++]
-      if (byte === undefined) break
-      value += (byte & 0x7f) * unit
-      if (byte < 0x80) return Number.isSafeInteger(value) ? value : this.#bad()
-      unit *= 128
-    }
-    return this.#bad()
-  }
-
-  list(): number[] {
-    const length = this.varint()
-    const end = this.#at + length
-    const values: number[] = []
-    if (length > this.left) this.#bad()
-    while (this.good && this.#at < end && values.length < LONGEST_LIST) values.push(this.varint())
-    if (this.#at !== end) this.#bad()
-    return values
-  }
-
-  #bad(): number {
-    this.good = false
-    return 0
-  }
-}
-
-function writeVarint(bytes: number[], value: number): void {
-  let left = value
-  while (left >= 128) {
-    bytes.push((left % 128) + 128)
-    left = Math.floor(left / 128)
-  }
-  bytes.push(left)
+export const SUMMARY_WORDS: WordFormat<UpstreamSummary> = {
+  write: writeSummary,
+  read: readSummary,
+  sequenceOf,
 }
 
 function emptySummary(): UpstreamSummary {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { createApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { startPlanners } from '../demo/planners.ts'
@@ -15,6 +15,7 @@ interface DemoFlags {
   readonly quick?: boolean
   readonly json?: boolean
   readonly report?: string | true
+  readonly workflow?: boolean
 }
 
 const REPORT_FILE = 'weir-demo-report.html'
@@ -25,7 +26,17 @@ export function demoCommand(): Command {
     .option('--quick', 'a shorter story')
     .option('--json', 'print the two results as JSON')
     .option('--report [file]', `journal both runs, and write a report of them (default: ${REPORT_FILE})`)
+    .addOption(
+      new Option(
+        '--workflow',
+        'play a workflow of four agents instead: one is killed, one upstream degrades',
+      ).conflicts('report'),
+    )
     .action(async (flags: DemoFlags) => {
+      if (flags.workflow === true) {
+        const { workflowDemo } = await import('./demo-workflow.ts')
+        return workflowDemo(flags)
+      }
       const times = flags.quick === true ? QUICK : FULL
       const table = liveTable(process.stderr, times)
       const one = async (prepare: (upstreams: Upstreams) => Promise<Arm>): Promise<ArmResult> => {

@@ -24,6 +24,7 @@ type Serve = (app: Served, log: Log) => Promise<void>
 
 interface Served {
   start(): Promise<unknown>
+  reload?(): void
   stop(): Promise<void>
 }
 

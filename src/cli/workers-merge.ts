@@ -140,6 +140,9 @@ export function mergeGateways(gateways: readonly GatewayReading[]): GatewayReadi
     idleTimeouts: sum(gateways, (gateway) => gateway.idleTimeouts),
     bodyTimeouts: sum(gateways, (gateway) => gateway.bodyTimeouts),
     slowReaders: sum(gateways, (gateway) => gateway.slowReaders),
+    tlsFailures: sum(gateways, (gateway) => gateway.tlsFailures),
+    http2Sessions: sum(gateways, (gateway) => gateway.http2Sessions),
+    http2Floods: sum(gateways, (gateway) => gateway.http2Floods),
   }
 }
 

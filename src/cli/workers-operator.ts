@@ -13,6 +13,7 @@ import { EventFeed } from '../telemetry/event-feed.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics, NO_JOURNAL } from '../telemetry/metrics.ts'
 import { VERSION } from '../version.ts'
+import { mergeAuth } from './workers-merge-auth.ts'
 import {
   mergeAgents,
   mergeGateways,
@@ -22,6 +23,9 @@ import {
   mergeWorkflows,
   type Arrived,
 } from './workers-merge.ts'
+import { endedDeferral, mergeDeferrals } from './workers-merge-deferrals.ts'
+import { deferralView } from '../deferral-membership.ts'
+import type { DeferralReading } from '../defer/deferral.ts'
 import type { AppReport } from '../app.ts'
 import type { ToWorker } from './workers-messages.ts'
 
@@ -65,6 +69,8 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
   }
   const readiness = (): Readiness => (deps.isDraining() ? 'draining' : isReady ? 'ready' : 'starting')
   const reports = (): readonly AppReport[] => deps.reports().map(({ report }) => report)
+  const deferral = (): DeferralReading | undefined =>
+    mergeDeferrals(counted().map(({ report: { deferral: reading } }) => reading))
   const metrics = createMetrics(
     {
       upstreams: names,
@@ -86,7 +92,14 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
           }),
           NO_JOURNAL,
         ),
+      auth: () =>
+        mergeAuth(
+          counted().map(({ report }) => report.auth),
+          reports().map(({ auth }) => auth),
+        ),
       board: () => reports()[0]?.board,
+      deferral: () => deferral(),
+      certificates: () => reports()[0]?.certificates ?? [],
     },
     { agentCap: config.metrics.agentCap },
   )
@@ -133,6 +146,7 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
       policies: () => policiesView(policies.status, (index) => mergeHits(counted(), index)),
       config: () => ({ ...configView(config), workers: config.workers }),
       board: () => ({ kind: 'ipc', workers: reports().map(({ board }) => board) }),
+      deferred: () => deferralView(deferral()),
       live,
       ...(config.operator.control ? { rules } : {}),
       pages: dashboardPages(),
@@ -192,6 +206,7 @@ function ended(report: AppReport): AppReport {
     gateway: { ...report.gateway, connections: 0, upgrades: 0 },
     agents: [],
     workflows: [],
+    deferral: endedDeferral(report.deferral),
   }
 }
 
@@ -203,10 +218,15 @@ function folded(gone: readonly Arrived[], now: Millis): Arrived {
     ...first.report,
     reading: mergeReadings(gone, now),
     gateway: mergeGateways(gone.map(({ report: { gateway } }) => gateway)),
+    auth: mergeAuth(
+      gone.map(({ report: { auth } }) => auth),
+      [],
+    ),
     journal: {
       lines: gone.reduce((sum, { report: { journal } }) => sum + journal.lines, 0),
       dropped: gone.reduce((sum, { report: { journal } }) => sum + journal.dropped, 0),
     },
+    deferral: mergeDeferrals(gone.map(({ report: { deferral } }) => deferral)),
   }
   return { report, arrivedAt: now }
 }

@@ -1,4 +1,4 @@
-/** Who asks, and whether it may. Permissions bind to verified identities; until there are any, everybody may. */
+/** Who asks, and whether it may. Permissions are for names that were proved; where nobody proves one, everybody may. */
 import type { Trust } from '../core/model.ts'
 import { Refused } from './refused.ts'
 

@@ -52,6 +52,8 @@ export interface Commons {
   stop(): Promise<void>
 }
 
+/** In the place of a change that the disk changed. */
+const DAMAGED: ChangeRecord = { key: '', change: 'deleted', by: 'weir', at: 0 }
 /** A lost lease is noticed within this time of its end. */
 const TICK_MS: Millis = 250
 
@@ -61,7 +63,9 @@ export function createCommons(deps: CommonsDeps): Commons {
   const validators = new Validators()
   const schemas = new SchemaBook(store, may, validators)
   const state = new State(store, may, schemas, { history: limits.history, recordBytes: limits.recordBytes })
-  const changes = new LogTail<ChangeRecord>(store, 'state', (text) => readBack<ChangeRecord>(text))
+  const changes = new LogTail<ChangeRecord>(store, 'state', (text) =>
+    text === '' ? DAMAGED : readBack<ChangeRecord>(text),
+  )
   const bus = new Bus(store, may, schemas)
   const groups = new Groups(store, may, bus)
   const flows = new FlowBook(limits.agents, deps.flowNames)

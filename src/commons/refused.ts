@@ -15,6 +15,7 @@ export const REFUSALS = {
   'wrong-type': { status: 415, title: 'Unsupported media type' },
   contract: { status: 422, title: 'Does not fit its schema' },
   'too-many': { status: 429, title: 'Too many at once' },
+  damaged: { status: 500, title: 'Damaged' },
   busy: { status: 503, title: 'Busy' },
   unavailable: { status: 503, title: 'Store not available' },
   draining: { status: 503, title: 'Going away' },

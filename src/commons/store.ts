@@ -61,6 +61,7 @@ export interface LogEntry {
   readonly offset: number
   /** Of the commit that appended it: of every record that it put. */
   readonly version: number
+  /** '' = it is not what was written: the disk changed it. */
   readonly value: string
 }
 
@@ -91,6 +92,8 @@ export interface Store {
   /** @throws StoreError when it cannot be used */
   open(): Promise<void>
   close(): Promise<void>
+  /** Records that are not what was written, where the store can tell. */
+  readonly damaged?: number
   /** Wall clock in ms that all who share the store agree on. */
   now(): Millis
   get(key: string): Promise<Stored | undefined>
@@ -106,6 +109,11 @@ export interface Store {
   /** Calls when a log has grown, whoever appended; answers how to stop. */
   watch(listener: (log: LogName) => void): () => void
   usage(): Promise<Readonly<Record<string, RoomBounds>>>
+}
+
+/** A record is not what was written: the disk changed it. Nothing acts on it, all others are as they were. */
+export class DamagedError extends Error {
+  override readonly name = 'DamagedError'
 }
 
 /** The store does not answer, or answers nonsense: nothing is known of the step. */

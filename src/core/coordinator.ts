@@ -6,7 +6,7 @@ import { Admission } from './admit/admission.ts'
 import { Agenda } from './admit/agenda.ts'
 import { CLASS_SHARES } from './admit/class-shares.ts'
 import { Rulebook } from './admit/rulebook.ts'
-import { StaticLimits } from './admit/static-limits.ts'
+import { StaticLimits, type TableSizes } from './admit/static-limits.ts'
 import { WaitingLine } from './admit/waiting-line.ts'
 import { AgentBook } from './observe/agent-book.ts'
 import { IdentityTable, OTHER_SLOT } from './observe/identity-table.ts'
@@ -33,7 +33,8 @@ import type {
   UpstreamIndex,
   Verdict,
 } from './model.ts'
-import type { FleetView, Outlook, UpstreamSummary } from './fleet.ts'
+import type { CallersSummary, CallersView, FleetView, Outlook, UpstreamSummary } from './fleet.ts'
+import { CallersMember } from './fleet/callers-member.ts'
 import { hashName } from './fleet/sketch.ts'
 import type { Policy } from './policy.ts'
 import { seeded } from './random.ts'
@@ -59,6 +60,11 @@ export interface Coordinator {
   progress(mark: Mark): Advice
   /** Ends an open call, whether it was held (kind `cancelled`: the client left) or in flight. */
   settle(settlement: Settlement): void
+  /**
+   * A call that `arrive` deferred was not, after all: whoever keeps such calls did not take it, or its client had left.
+   * It is counted as what happened to it; nothing that is decided depends on it.
+   */
+  notDeferred(upstream: UpstreamIndex, happened: Outcome): void
   /** Does what is due; the array is reused by the next call. Also due right after a `settle`: see `wakeAt`. */
   tick(now: Millis): readonly Directive[]
   /** When `tick` has something to do next; Infinity = never, a past instant = now. */
@@ -83,6 +89,10 @@ export interface FleetCore {
   learn(view: FleetView): void
   /** How soon there is something to exchange; cheap. */
   outlook(upstream: UpstreamIndex): Outlook
+  /** The same three of its callers: workflows and the operator's limits. */
+  callers(now: Millis): CallersSummary
+  learnCallers(view: CallersView): void
+  callersOutlook(): Outlook
 }
 
 /** Below this, a retry is counted but never acted on (algorithms.md 3(2)). */
@@ -118,7 +128,8 @@ class Core implements Coordinator, FleetCore {
   readonly #agenda = new Agenda()
   readonly #line = new WaitingLine()
   readonly #admission: Admission
-  readonly #sizes: { upstreams: number; agents: number; workflows: number }
+  readonly #callers: CallersMember
+  readonly #sizes: TableSizes
   /** Of the agents' names, by slot: what they are called on the board. */
   readonly #hashes: Uint32Array
   readonly #directives: Directive[] = []
@@ -136,7 +147,15 @@ class Core implements Coordinator, FleetCore {
     const agents = options.maxAgents ?? 10_000
     const workflows = options.maxWorkflows ?? 16_384
     const random = seeded(options.seed)
-    this.#sizes = { upstreams: options.upstreams.length, agents: agents + 1, workflows: workflows + 1 }
+    this.#sizes = {
+      upstreams: options.upstreams.length,
+      agents: agents + 1,
+      workflows: workflows + 1,
+      nameOf: (per, slot) => {
+        if (per === 'upstream') return options.upstreams[slot] ?? ''
+        return per === 'agent' ? this.#agents.nameOf(slot) : this.#workflows.nameOf(slot)
+      },
+    }
     this.#hashes = new Uint32Array(agents + 1)
     this.#hashes[OTHER_SLOT] = hashName('other')
     const widths = [IdentityTable.rowBytes, AgentBook.rowBytes, ...LoopDetector.rowBytes]
@@ -156,6 +175,7 @@ class Core implements Coordinator, FleetCore {
       thresholds: options.policy.workflow,
       upstreams: options.upstreams.length,
       seed: options.seed,
+      onForget: (slot) => this.#admission.limits.forget('workflow', slot),
     })
     this.#lineage = new LineageTracker({ size: 16_384 })
     this.#inFlight = new InFlight(options.upstreams.length)
@@ -173,6 +193,7 @@ class Core implements Coordinator, FleetCore {
       agenda: this.#agenda,
       line: this.#line,
     })
+    this.#callers = new CallersMember(this.#workflows, () => this.#admission.limits)
   }
 
   arrive(arrival: Arrival): Verdict {
@@ -233,6 +254,10 @@ class Core implements Coordinator, FleetCore {
     this.#finish(settlement.call, call, outcomeOf(settlement, call))
   }
 
+  notDeferred(upstream: UpstreamIndex, happened: Outcome): void {
+    this.#state(upstream).tally.correct('deferred', happened)
+  }
+
   tick(now: Millis): readonly Directive[] {
     const due = this.wakeAt()
     const at = this.#advance(now)
@@ -240,6 +265,7 @@ class Core implements Coordinator, FleetCore {
     this.#dispatchDue = false
     const late = due === Infinity ? 0 : at - Math.max(due, this.#tickedAt)
     this.#tickedAt = at
+    this.#callers.age(at)
     if (late >= STALL_MS) for (const state of this.#upstreams) state.storm.paused(at)
     let beats = Math.ceil(this.#upstreams.length / MOST_ROUNDS)
     for (const state of this.#upstreams) {
@@ -278,6 +304,7 @@ class Core implements Coordinator, FleetCore {
     }
     for (let slot = 0; slot < this.#calls.capacity; slot++) this.#detach(slot)
     this.#admission.limits = limits
+    this.#callers.adopted(this.#at)
     this.#admission.rulebook = this.#rulebook(policy, limits)
     this.#dispatchDue = true
   }
@@ -313,6 +340,25 @@ class Core implements Coordinator, FleetCore {
 
   outlook(upstream: UpstreamIndex): Outlook {
     return this.#state(upstream).member.outlook
+  }
+
+  callers(now: Millis): CallersSummary {
+    return this.#callers.summary(this.#advance(now))
+  }
+
+  learnCallers(view: CallersView): void {
+    this.#callers.learn({ ...view, at: this.#advance(view.at) })
+    const { limits } = this.#admission
+    for (const place of this.#line.places) {
+      for (const call of this.#line.at(place).slice(0, limits.roomAt(place))) {
+        this.#agenda.add(call, this.#at)
+        this.#dispatchDue = true
+      }
+    }
+  }
+
+  callersOutlook(): Outlook {
+    return this.#callers.outlook
   }
 
   read(now: Millis): CoreReading {

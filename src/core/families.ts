@@ -209,6 +209,16 @@ export const FAMILIES: readonly Family[] = [
     silenceMs: 300_000,
     redirects: 0,
   },
+  {
+    // Durable orchestrators over the admission API: they sleep as long as they are told, to the millisecond.
+    ...plain,
+    name: 'orchestrator',
+    adviceCeilingMs: LONGEST_TIMER_MS,
+    advice: 'ms',
+    obeysShouldRetry: true,
+    silenceMs: Infinity, // they say how long they wait
+    redirects: 0,
+  },
   // Nothing known: what breaks nobody.
   { ...plain, name: 'other', silenceMs: 30_000, redirects: 0 },
 ]

@@ -106,6 +106,44 @@ export interface FleetView {
   readonly epoch: number
 }
 
+/**
+ * One replica's word on who calls, beside its words on upstreams. Ids are hashes of names (`hashId`): two replicas that
+ * see the same workflow, or the same key of a limit, call it the same, and names do not travel.
+ */
+export interface CallersSummary {
+  /** The heaviest named workflows, four numbers each: id, calls so far, calls in flight, depth. */
+  readonly workflows: readonly number[]
+  /**
+   * Keys of the operator's limits that matter here, three numbers each: id, what it asks of the limit in `LOAD_UNITS`,
+   * calls of it under way where the limit is one of calls at once.
+   */
+  readonly demands: readonly number[]
+  /** Turns over who gets the places that cannot be divided; the steward's counts. */
+  readonly round: number
+}
+
+export interface CallersPeer {
+  readonly replica: string
+  /** When its newest summary arrived here. */
+  readonly arrivedAt: Millis
+  readonly summary: CallersSummary
+}
+
+/** What the board said of callers. */
+export interface CallersView {
+  readonly at: Millis
+  /** Name of this replica. */
+  readonly replica: string
+  /** The board answers. Without it `peers` is what was last known. */
+  readonly linked: boolean
+  readonly peers: readonly CallersPeer[]
+  /** Whose `round` is in force; '' = nobody's. */
+  readonly steward: string
+}
+
+/** 64 = a key asks for the whole of its limit. */
+export const LOAD_UNITS = 64
+
 /** Retries as the others see them, in the last five seconds. */
 export interface StormEvidence {
   readonly attempts: number

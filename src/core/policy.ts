@@ -75,6 +75,8 @@ export interface Then {
 /** An operator's limit, counted per key. `rate` by GCRA (ITU-T I.371), `concurrency` by calls open upstream. */
 export interface StaticLimit {
   readonly per: 'upstream' | 'agent' | 'workflow'
+  /** Whose calls are counted: those of all replicas that share a board, or of each for itself. */
+  readonly scope: 'fleet' | 'replica'
   /** Calls per second; 0 = none. */
   readonly rate: number
   readonly burst: number

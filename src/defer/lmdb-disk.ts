@@ -11,6 +11,7 @@ import { open, type Database, type RootDatabase } from 'lmdb'
 import type { ShelfRecord } from './call-shelf.ts'
 import { StoreError } from './deferred-store.ts'
 import { lockDirectory, type DirectoryLock } from './directory-lock.ts'
+import { checkLmdbFile } from './lmdb-file.ts'
 import type { Disk } from './shelf-store.ts'
 
 export interface LmdbOptions {
@@ -52,6 +53,7 @@ export class LmdbDisk implements Disk {
     }
     this.#lock = await lockDirectory(dir)
     try {
+      checkLmdbFile(join(dir, 'calls.mdb'))
       const before = process.umask(0o077)
       try {
         this.#root = open<Buffer, string>({

@@ -9,7 +9,16 @@ const PRIORITY: ReadonlySet<unknown> = new Set(PRIORITIES)
 const SETTLEMENT: ReadonlySet<unknown> = new Set(SETTLEMENTS)
 const VERDICT: ReadonlySet<unknown> = new Set(VERDICTS)
 const EVENT: ReadonlySet<unknown> = new Set(EVENTS)
-const INPUT: ReadonlySet<unknown> = new Set(['adopt', 'drain', 'pressure', 'touch', 'summary', 'learn'])
+const INPUT: ReadonlySet<unknown> = new Set([
+  'adopt',
+  'drain',
+  'pressure',
+  'touch',
+  'summary',
+  'learn',
+  'callers',
+  'learn-callers',
+])
 
 export type Checked =
   | { readonly ok: true; readonly line: JournalLine }

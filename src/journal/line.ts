@@ -147,10 +147,11 @@ export interface InputLine {
   readonly order: number
   readonly at: Millis
   /** `touch`: word of a call that was over already, of which the core took only the time. */
-  readonly input: 'adopt' | 'drain' | 'pressure' | 'touch' | 'summary' | 'learn'
+  readonly input: 'adopt' | 'drain' | 'pressure' | 'touch' | 'summary' | 'learn' | 'callers' | 'learn-callers'
   /**
    * adopt: digest of the policies; drain: until; pressure: level; touch: 0; summary: index of the upstream, which the
-   * core was asked to sum up for other replicas; learn: what these said, a `FleetView` as JSON.
+   * core was asked to sum up for other replicas; learn: what these said, a `FleetView` as JSON; callers: 0, asked to sum
+   * up its callers; learn-callers: a `CallersView` as JSON.
    */
   readonly value: number | string
 }

@@ -6,7 +6,7 @@
  * a line costs about 1 us; see `writer.ts` for where it goes.
  */
 import type { Coordinator, FleetCore } from '../core/coordinator.ts'
-import type { FleetView, Outlook, UpstreamSummary } from '../core/fleet.ts'
+import type { CallersSummary, CallersView, FleetView, Outlook, UpstreamSummary } from '../core/fleet.ts'
 import type {
   Advice,
   Arrival,
@@ -144,6 +144,11 @@ class Recorder implements RecordedCore {
     if (!call.isCarried) this.#write(call)
   }
 
+  /** No line: the call's own says what happened to it. */
+  notDeferred(upstream: UpstreamIndex, happened: Outcome): void {
+    this.#core.notDeferred(upstream, happened)
+  }
+
   tick(now: Millis): readonly Directive[] {
     const at = this.#now(now)
     this.#lines.tick(this.#order++, at)
@@ -197,6 +202,22 @@ class Recorder implements RecordedCore {
 
   outlook(upstream: UpstreamIndex): Outlook {
     return this.#core.outlook(upstream)
+  }
+
+  callers(now: Millis): CallersSummary {
+    const at = this.#now(now)
+    this.#input('callers', at, 0)
+    return this.#core.callers(at)
+  }
+
+  learnCallers(view: CallersView): void {
+    const rounded = { ...view, at: this.#now(view.at) }
+    this.#input('learn-callers', rounded.at, JSON.stringify(rounded))
+    this.#core.learnCallers(rounded)
+  }
+
+  callersOutlook(): Outlook {
+    return this.#core.callersOutlook()
   }
 
   read(now: Millis): ReturnType<Coordinator['read']> {

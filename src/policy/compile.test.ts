@@ -90,11 +90,11 @@ describe('compilePolicy', () => {
   it('gives a rate without a burst one second of burst, and an absent cap no bound', () => {
     const { then } =
       policyOf({
-        a: 'rules: [{ name: r, then: { limits: [{ per: agent, rate: 90/min }, { per: upstream, concurrency: 3 }], fanOut: { width: 4 } } }]',
+        a: 'rules: [{ name: r, then: { limits: [{ per: agent, rate: 90/min }, { per: upstream, scope: replica, concurrency: 3 }], fanOut: { width: 4 } } }]',
       }).rules[0] ?? {}
     expect(then?.limits).toEqual([
-      { per: 'agent', rate: 1.5, burst: 2, concurrency: 0 },
-      { per: 'upstream', rate: 0, burst: 1, concurrency: 3 },
+      { per: 'agent', scope: 'fleet', rate: 1.5, burst: 2, concurrency: 0 },
+      { per: 'upstream', scope: 'replica', rate: 0, burst: 1, concurrency: 3 },
     ])
     expect(then?.fanOut).toEqual({ width: 4, calls: Infinity, depth: Infinity })
   })

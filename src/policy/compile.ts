@@ -142,6 +142,7 @@ function compileThen(then: RuleValue['then']): Then {
     hold: then.hold === undefined ? undefined : { maxMs: then.hold.max },
     limits: (then.limits ?? []).map((limit): StaticLimit => ({
       per: limit.per,
+      scope: limit.scope ?? 'fleet',
       rate: limit.rate ?? 0,
       burst: limit.burst ?? Math.max(1, Math.ceil(limit.rate ?? 0)),
       concurrency: limit.concurrency ?? 0,

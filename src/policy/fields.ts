@@ -152,6 +152,16 @@ export function setting<T>(
   return kind.optional().meta({ ...kind.meta(), description: sentence, preset: fallback })
 }
 
+/** The same, with its default put in place where the key is absent. */
+export function preset<T>(
+  kind: z.ZodType<T>,
+  fallback: unknown,
+  sentence: string,
+): z.ZodPrefault<z.ZodType<T>> {
+  const described = kind.meta({ ...kind.meta(), description: sentence, preset: fallback })
+  return z.prefault(described, fallback).meta({ ...described.meta() })
+}
+
 /** An optional key without a default: absent means absent. */
 export function option<T>(kind: z.ZodType<T>, sentence: string): z.ZodOptional<z.ZodType<T>> {
   return kind.optional().meta({ ...kind.meta(), description: sentence })

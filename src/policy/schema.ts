@@ -211,6 +211,11 @@ const when = z.strictObject({
 
 const staticLimit = z.strictObject({
   per: needed(choice(['upstream', 'agent', 'workflow']), 'What the limit counts separately.'),
+  scope: setting(
+    choice(['fleet', 'replica']),
+    'fleet',
+    'fleet = it holds for all replicas and workers that share a board; replica = for each of them by itself.',
+  ),
   rate: option(rate(), 'Calls per time.'),
   burst: option(
     whole(1, 1_000_000),

@@ -12,11 +12,22 @@ import { responseHeaders, responseTrailers } from './headers.ts'
 import { linger } from './linger.ts'
 import { readHints } from './quota-headers.ts'
 
+/** Up to here copying costs less than a write of several buffers. */
+const SHORT_BYTES = 16 * 1024
 /** Two progress marks of one stream are at least this far apart. */
 const CHUNK_MARK_MS: Millis = 1
 
-/** The core keeps no reference to a mark: one is enough. */
+/** The core keeps no reference to a mark: one of each is enough. */
 const chunkMark = { kind: 'chunk', call: 0, at: 0 } satisfies Mark
+const headMark: Extract<Mark, { kind: 'head' }> = {
+  kind: 'head',
+  call: 0,
+  at: 0,
+  status: 0,
+  streaming: false,
+  retryAfterMs: -1,
+  quota: undefined,
+}
 
 export class Answer {
   readonly #call: Call
@@ -58,15 +69,13 @@ export class Answer {
     this.#remaining = isBodyless ? -1 : head.contentLength
     this.isEventStream = head.isEventStream
     const hints = head.hasHints ? readHints(head.headers, this.#room.wall()) : undefined
-    const advice = this.#room.core.progress({
-      kind: 'head',
-      call: call.slot,
-      at: now,
-      status,
-      streaming: head.isEventStream,
-      retryAfterMs: hints?.retryAfterMs ?? -1,
-      quota: hints?.quota,
-    })
+    headMark.call = call.slot
+    headMark.at = now
+    headMark.status = status
+    headMark.streaming = head.isEventStream
+    headMark.retryAfterMs = hints?.retryAfterMs ?? -1
+    headMark.quota = hints?.quota
+    const advice = this.#room.core.progress(headMark)
     const headers = advice.slotAt > 0 ? rewriteAdvice(call, status, head.headers, advice, now) : head.headers
     sign(call, headers)
     this.#response.writeHead(status, reasonPhrase(statusText), headers)
@@ -88,7 +97,9 @@ export class Answer {
       this.#remaining -= chunk.length
       if (this.#remaining === 0) {
         this.#isEnded = true
-        this.#response.end(chunk)
+        // As text it becomes one string with the head, and one plain write instead of a vector of two.
+        if (chunk.length <= SHORT_BYTES) this.#response.end(chunk.toString('latin1'), 'latin1')
+        else this.#response.end(chunk)
         return
       }
     }
@@ -127,7 +138,9 @@ export class Answer {
    */
   cut(): void {
     const { socket } = this.#response
-    if (socket !== null && this.#call.request.httpVersionMinor === 0) socket.resetAndDestroy()
+    // TLS tells by itself: a connection that ends without its `close_notify` is cut (RFC 9112 9.8).
+    const tells = socket === null || this.#call.request.httpVersionMinor !== 0 || 'encrypted' in socket
+    if (!tells) socket.resetAndDestroy()
     this.#response.destroy()
   }
 }

@@ -3,10 +3,10 @@
  * first. The metadata record for the core is made once per number and reused; a call itself is always new, so that
  * nothing that remembers an old one can touch its successor.
  */
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Arrival, CallSlot, Millis } from '../core/model.ts'
+import { newCallId } from './call-id.ts'
 import type { Call, CallFacts } from './call.ts'
 import type { Upstream } from './upstreams.ts'
 
@@ -49,7 +49,7 @@ export class CallTable {
     const slot = pop(this.#free)
     const call: Call = {
       slot,
-      id: randomUUID(),
+      id: newCallId(),
       arrivedAt,
       request,
       response,
@@ -74,6 +74,18 @@ export class CallTable {
     this.#calls[slot] = call
     this.#open += 1
     return call
+  }
+
+  /** Takes a number for work that Weir does not carry, with its record: see `guests.ts`. */
+  reserve(): Arrival {
+    const arrival = this.nextArrival()
+    pop(this.#free)
+    return arrival
+  }
+
+  /** Gives a reserved number back, once. */
+  release(slot: CallSlot): void {
+    push(this.#free, slot)
   }
 
   /** Frees the number. False = the call had ended before. */

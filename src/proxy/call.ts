@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Arrival, CallSlot, Millis, Outcome, Verdict } from '../core/model.ts'
+import type { Arrival, CallSlot, Millis, Outcome, UpstreamIndex, Verdict } from '../core/model.ts'
+import type { Place } from '../identity/places.ts'
 import type { InnerRun } from './inner-calls.ts'
 import type { Problem } from './refusals.ts'
 import type { Upstream } from './upstreams.ts'
@@ -29,6 +30,8 @@ export interface Carrier {
   closed(): void
   /** The client's message broke its own framing: told apart from a connection that broke. */
   clientFault(problem: 'request_timeout' | 'bad_request_body'): void
+  /** Weir is about to close: an answer that has not begun is given by Weir. One that has may still end by itself. */
+  goingAway(): void
 }
 
 export interface Call {
@@ -64,8 +67,12 @@ export interface Call {
   exchange?: Carrier | undefined
   /** Set by whoever ends a call in a way that its verdict does not tell. */
   outcome?: Outcome | undefined
+  /** The core has counted it as deferred, of this upstream: it is told when that did not come about. */
+  deferredOf?: UpstreamIndex | undefined
   /** It is the run of a call that was deferred; undefined = an agent waits for it. */
   run?: InnerRun | undefined
+  /** One of the places of an agent whose open calls are bounded; given back when the call has ended. */
+  place?: Place | undefined
   /** Why the exchange had no whole answer. */
   problem?: Problem | undefined
 }

@@ -74,6 +74,7 @@ export function driveCore(
       core.settle(settlement)
       look()
     },
+    notDeferred: (upstream, happened) => core.notDeferred(upstream, happened),
     tick: (now) => core.tick(now),
     wakeAt: () => core.wakeAt(),
     adopt(policy, at) {

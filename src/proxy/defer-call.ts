@@ -6,7 +6,7 @@
  * asked, with its body, if it was read already, in `call.body`.
  */
 import type { ServerResponse } from 'node:http'
-import type { Millis } from '../core/model.ts'
+import type { Millis, UpstreamIndex } from '../core/model.ts'
 import type { Accepted, NewCall } from '../defer/deferral.ts'
 import type { Call } from './call.ts'
 import { discard, HeldBody, type HoldMemory } from './hold.ts'
@@ -64,6 +64,10 @@ export interface CallDeferrerRoom {
   readonly totalBytes: number
   readonly bodyIdleMs: Millis
   readonly isDraining: () => boolean
+  /** What of a head may be kept; absent = all that the room of deferred calls keeps. */
+  readonly keptHeaders?:
+    | ((rawHeaders: readonly string[], upstream: UpstreamIndex) => readonly string[])
+    | undefined
 }
 
 export function createCallDeferrer(room: CallDeferrerRoom): CallDeferrer {
@@ -151,7 +155,7 @@ export function createCallDeferrer(room: CallDeferrerRoom): CallDeferrer {
       priority: arrival.priority,
       method: arrival.method,
       target: request.url ?? '/',
-      rawHeaders: request.rawHeaders,
+      rawHeaders: room.keptHeaders?.(request.rawHeaders, upstream.index) ?? request.rawHeaders,
       body,
     })
     if (!('id' in accepted)) {

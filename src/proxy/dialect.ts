@@ -83,6 +83,8 @@ function anthropicType(status: number): string {
   switch (status) {
     case 429:
       return 'rate_limit_error'
+    case 401:
+      return 'authentication_error'
     case 403:
       return 'permission_error'
     case 404:

@@ -81,6 +81,7 @@ export function createEnactor(options: EnactorOptions): Enactor {
         begin(call, decided)
         return
       case 'defer':
+        call.deferredOf = decided.upstream
         if (options.defer === undefined) refuse(call, decided)
         // The core is done with it; what nobody can keep is a slot instead.
         else options.defer(call, () => refuse(call, { ...decided, do: 'shed' }))
@@ -117,7 +118,7 @@ export function createEnactor(options: EnactorOptions): Enactor {
     if (hops.left === 0 && wantsProcessing(call, family, decided.until - now)) delayProcessing(held, now)
     held.unwatch = watch(call, () => leave(held))
     if (call.response !== undefined && call.body === undefined) {
-      if (!fits(call.arrival.bytes, memory)) {
+      if (!fits(call.arrival.bytes, memory, call.arrival.priority)) {
         outgrown(held)
         return
       }

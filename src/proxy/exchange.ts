@@ -4,17 +4,19 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Mark, Millis, SettlementKind } from '../core/model.ts'
+import type { Mark, Millis, Settlement, SettlementKind } from '../core/model.ts'
 import { Answer, rawHeadersOf } from './answer.ts'
 import type { Call, Carrier } from './call.ts'
 import type { ForwardRoom } from './forward.ts'
 import { requestHeaders } from './headers.ts'
 import type { Swept } from './idle-sweep.ts'
+import { putOn } from './injected-credentials.ts'
 import { passInterim } from './interim.ts'
-import { carries } from './listener.ts'
-import { RequestBody } from './request-body.ts'
+import { carried, carries } from './listener.ts'
+import { RequestBody, type RequestBodyEvents } from './request-body.ts'
 import type { Problem } from './respond.ts'
 import { kindOfAnswer } from './settle.ts'
+import { signCall } from './sign-call.ts'
 import { openTunnel, respondOnSocket } from './upgrade.ts'
 import { isBodylessEnd, mayConnectAgain, problemOf } from './upstream-failure.ts'
 import { isGone, watch } from './watch.ts'
@@ -25,10 +27,19 @@ import { isGone, watch } from './watch.ts'
  */
 type Stage = 'sending' | 'waiting' | 'streaming' | 'flushing' | 'over'
 
-/** The core keeps no reference to a mark: one is enough. */
+/** The core keeps no reference to a mark or a settlement: one is enough. */
 const sentMark = { kind: 'sent', call: 0, at: 0 } satisfies Mark
+const settlement: Settlement = {
+  call: 0,
+  at: 0,
+  kind: 'ignored',
+  status: 0,
+  answered: false,
+  bytesIn: 0,
+  bytesOut: 0,
+}
 
-export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
+export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier, RequestBodyEvents {
   sweepIndex = -1
   readonly #call: Call
   readonly #room: ForwardRoom
@@ -44,7 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
   constructor(call: Call, room: ForwardRoom) {
     this.#call = call
     this.#room = room
-    this.#body = new RequestBody(call, { ready: () => this.#send(), complete: () => this.#await() })
+    this.#body = new RequestBody(call, this)
     this.#deadlineAt = room.clock() + room.limits.bodyIdleMs
   }
 
@@ -62,7 +73,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
       this.#unwatch = watch(call, () => this.closed())
     } else {
       carries(call.socket, this)
-      call.response.once('close', () => this.closed())
+      call.response.on('close', () => this.closed())
       // A connection that breaks shows as `close`; the error of a write to it has no other reader.
       call.response.on('error', ignore)
       if (call.facts?.expectContinue === true && call.body === undefined)
@@ -75,23 +86,33 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
     return this.#stage === 'over' || this.#stage === 'flushing'
   }
 
-  #send(): void {
+  ready(): void {
     if (this.#isOver) return
     const { request, upstream, target, facts } = this.#call
     const isUpgrade = this.#call.response === undefined
+    const injected = this.#room.injected?.(upstream.index)
     const headers = requestHeaders(request.rawHeaders, {
       dropLength: isUpgrade || this.#body.isWhole,
       wantsTrailers: facts?.wantsTrailers === true,
       viaName: this.#room.viaName,
-      stripped: this.#room.stripped,
+      stripped: injected?.stripped ?? this.#room.stripped,
     })
+    if (injected !== undefined) putOn(headers, injected, isUpgrade)
+    const { aws } = upstream.options
+    if (aws !== undefined) {
+      const problem = signCall(this.#call, headers, this.#body.whole, aws, this.#room.wall())
+      if (problem !== undefined) {
+        this.#fail(problem, 'cancelled')
+        return
+      }
+    }
     const method = request.method ?? 'GET'
     const options: Dispatcher.DispatchOptions = { path: target, method, headers, body: this.#body.payload }
     if (isUpgrade) options.upgrade = 'websocket'
     upstream.pool.dispatch(options, this)
   }
 
-  #await(): void {
+  complete(): void {
     if (this.#stage !== 'sending') return
     this.#stage = 'waiting'
     this.#deadlineAt = this.#room.clock() + this.#call.upstream.options.firstByteTimeoutMs
@@ -185,7 +206,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
     this.#connectTriesLeft -= 1
     if (!isStarted && this.#connectTriesLeft > 0 && mayConnectAgain(error) && !this.#body.isBroken) {
       this.#room.stats.connectRetries += 1
-      this.#send()
+      this.ready()
     } else if (this.#body.isBroken) {
       // The request broke off, and the error is only its echo.
       this.clientFault('bad_request_body')
@@ -199,6 +220,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
 
   closed(): void {
     this.#room.sweep.remove(this)
+    carried(this.#call.socket, this)
     const isGoneEarly = !this.#isOver
     // Over before it is broken off: undici reports the abort within the abort.
     this.#stage = 'over'
@@ -211,6 +233,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
 
   clientFault(problem: Extract<Problem, 'request_timeout' | 'bad_request_body'>): void {
     if (!this.#isOver) this.#fail(problem, 'cancelled')
+  }
+
+  goingAway(): void {
+    if (!this.#isOver && this.#answer === undefined) this.#fail('going_away', 'cancelled')
   }
 
   visit(now: Millis): void {
@@ -276,10 +302,16 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier {
 
   #settle(kind: SettlementKind, status: number, answered: boolean): void {
     const call = this.#call
-    const { slot, bytesIn, bytesOut } = call
     call.upstream.inFlight -= 1
     if (answered) call.outcome = call.heldSince > 0 ? 'passed-after-hold' : 'passed'
-    this.#room.core.settle({ call: slot, at: this.#room.clock(), kind, status, answered, bytesIn, bytesOut })
+    settlement.call = call.slot
+    settlement.at = this.#room.clock()
+    settlement.kind = kind
+    settlement.status = status
+    settlement.answered = answered
+    settlement.bytesIn = call.bytesIn
+    settlement.bytesOut = call.bytesOut
+    this.#room.core.settle(settlement)
     this.#room.calls.end(call)
   }
 }

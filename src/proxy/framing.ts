@@ -4,6 +4,7 @@
  * it ends are how requests are smuggled, so whatever is ambiguous is refused and its connection closed.
  */
 import type { IncomingMessage } from 'node:http'
+import { isIPv6 } from 'node:net'
 
 export interface Refused {
   readonly status: number
@@ -27,8 +28,9 @@ const METHOD = refused(405, 'This method is not forwarded: it exists to look at 
 const RELIED_ON = refused(400, 'The Connection header names a field that the request relies on.')
 const LENGTH_FORM = refused(400, 'Content-Length must be digits only, once, without Transfer-Encoding.')
 
-/** RFC 3986 reg-name and IPv4, or a bracketed IPv6, with a port; no user-info. */
-const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]{0,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{0,5})?$/
+/** RFC 3986 reg-name and IPv4, or a bracketed IPv6, with a port; no user-info. RFC 9110 4.2.1: a name is needed. */
+const HOST =
+  /^(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}){1,255}|\[([0-9A-Fa-f:.]{2,45})\])(?::(\d{0,5}))?$/
 
 /**
  * End-to-end fields that the Connection header may not have removed on the way (row 32): without them the
@@ -71,7 +73,7 @@ export function checkFraming(request: IncomingMessage, limits: FramingLimits): R
       case 4:
         if (name.toLowerCase() === 'host') {
           hosts += 1
-          if (!HOST.test(rawHeaders[index + 1]!)) return HOST_FORM
+          if (!isHost(rawHeaders[index + 1]!)) return HOST_FORM
         }
         break
       case 10:
@@ -97,6 +99,12 @@ export function checkFraming(request: IncomingMessage, limits: FramingLimits): R
   if (codings === 1 && !isHttp11) return CHUNKED_ON_1_0
   if (lengths > 1 || (lengths === 1 && codings === 1)) return LENGTH_FORM
   return undefined
+}
+
+function isHost(value: string): boolean {
+  const parts = HOST.exec(value)
+  if (parts === null || Number(parts[2] ?? 0) > 65_535) return false
+  return parts[1] === undefined || isIPv6(parts[1])
 }
 
 /** `Via: 1.1 name (comment), ...`; RFC 9110 7.6.3. */

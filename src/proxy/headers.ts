@@ -2,6 +2,7 @@
  * The header lists that leave Weir, made from the raw lists that came in: order, case and repetition of end-to-end
  * fields stay as they were. What is taken away and what is put in is one table each, with the reason.
  */
+import { FieldFates } from './field-fates.ts'
 import { isHint } from './quota-headers.ts'
 
 /**
@@ -48,22 +49,49 @@ export interface RequestHeaderOptions {
   readonly stripped: ReadonlySet<string>
 }
 
+type RequestFate = 'goes on' | 'ends here' | 'connection' | 'length' | 'via'
+
+/** One for each set of names that are ours: in practice one for each proxy. */
+const requestFates = new WeakMap<ReadonlySet<string>, FieldFates<RequestFate>>()
+
+function requestFatesFor(stripped: ReadonlySet<string>): FieldFates<RequestFate> {
+  const known = requestFates.get(stripped)
+  if (known !== undefined) return known
+  const fates = new FieldFates<RequestFate>((lower) => {
+    if (lower === 'connection') return 'connection'
+    if (HOP_BY_HOP.has(lower) || NOT_SENT_UPSTREAM.has(lower)) return 'ends here'
+    if (OURS.test(lower) || stripped.has(lower)) return 'ends here'
+    if (lower === 'content-length') return 'length'
+    return lower === 'via' ? 'via' : 'goes on'
+  })
+  requestFates.set(stripped, fates)
+  return fates
+}
+
 /** @param raw flat list of names and values as Node gives it; not changed */
 export function requestHeaders(raw: readonly string[], options: RequestHeaderOptions): string[] {
+  const fates = requestFatesFor(options.stripped)
   const out: string[] = []
   let connection = ''
   let viaAt = -1
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index]!
     const value = raw[index + 1]!
-    const lower = name.toLowerCase()
-    if (HOP_BY_HOP.has(lower)) {
-      if (lower === 'connection') connection += `,${value}`
-      continue
+    switch (fates.of(name)) {
+      case 'goes on':
+        break
+      case 'ends here':
+        continue
+      case 'connection':
+        if (value !== 'keep-alive') connection += `,${value}`
+        continue
+      case 'length':
+        if (options.dropLength) continue
+        break
+      case 'via':
+        viaAt = out.length
+        break
     }
-    if (NOT_SENT_UPSTREAM.has(lower) || OURS.test(lower) || options.stripped.has(lower)) continue
-    if (lower === 'content-length' && options.dropLength) continue
-    if (lower === 'via') viaAt = out.length
     out.push(name, value)
   }
   dropNamed(out, connection)
@@ -85,6 +113,18 @@ export interface ResponseHead {
   /** Coded for transfer other than in chunks: nobody undoes it here, and its name ends here. */
   isCoded: boolean
 }
+
+type ResponseFate = 'goes on' | 'ends here' | 'connection' | 'coding' | 'length' | 'type' | 'trailer' | 'hint'
+
+const responseFates = new FieldFates<ResponseFate>((lower) => {
+  if (lower === 'connection') return 'connection'
+  if (lower === 'transfer-encoding') return 'coding'
+  if (HOP_BY_HOP.has(lower) || NOT_SENT_DOWNSTREAM.has(lower) || OURS.test(lower)) return 'ends here'
+  if (lower === 'content-length') return 'length'
+  if (lower === 'content-type') return 'type'
+  if (lower === 'trailer') return 'trailer'
+  return isHint(lower) ? 'hint' : 'goes on'
+})
 
 /**
  * @param raw flat list of names and values as undici gives it: bytes, or text
@@ -108,18 +148,31 @@ export function responseHeaders(
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = text(raw[index]!)
     const value = text(raw[index + 1]!)
-    const lower = name.toLowerCase()
-    if (HOP_BY_HOP.has(lower)) {
-      if (lower === 'connection') connection += `,${value}`
-      else if (lower === 'transfer-encoding' && value.toLowerCase() !== 'chunked') head.isCoded = true
-      continue
+    switch (responseFates.of(name)) {
+      case 'goes on':
+        break
+      case 'ends here':
+        continue
+      case 'connection':
+        if (value !== 'keep-alive') connection += `,${value}`
+        continue
+      case 'coding':
+        if (value.toLowerCase() !== 'chunked') head.isCoded = true
+        continue
+      case 'length':
+        if (dropLength) continue
+        head.contentLength = Number(value)
+        break
+      case 'type':
+        head.isEventStream = /^text\/event-stream\b/i.test(value)
+        break
+      case 'trailer':
+        if (!keepTrailer) continue
+        break
+      case 'hint':
+        head.hasHints = true
+        break
     }
-    if (NOT_SENT_DOWNSTREAM.has(lower) || OURS.test(lower)) continue
-    if (lower === 'content-length' && dropLength) continue
-    if (lower === 'content-length') head.contentLength = Number(value)
-    else if (lower === 'content-type') head.isEventStream = /^text\/event-stream\b/i.test(value)
-    else if (lower === 'trailer' && !keepTrailer) continue
-    else if (isHint(lower)) head.hasHints = true
     headers.push(name, value)
   }
   dropNamed(headers, connection)

@@ -1,6 +1,7 @@
 // oxlint-disable typescript/no-unsafe-type-assertion -- fakes and events of Node's are not typed more narrowly
 import type { IncomingMessage } from 'node:http'
 import { describe, expect, it } from 'vitest'
+import { PRIORITIES, type Priority } from '../core/model.ts'
 import { FakeRequest } from '../../test/kit/fake-call.ts'
 import { fits, HeldBody, type HoldMemory } from './hold.ts'
 
@@ -71,5 +72,16 @@ describe('the body of a held call', () => {
       false,
       true,
     ])
+  })
+
+  it('of a lower class leaves the last room to the higher ones', () => {
+    const memory: HoldMemory = { bytes: 0, totalBytes: 100, bodyBytes: 100 }
+    const least = (priority: Priority): number =>
+      Array.from({ length: 101 }, (_, bytes) => bytes)
+        .filter((bytes) => fits(bytes, memory, priority))
+        .at(-1)!
+    expect(PRIORITIES.map(least)).toEqual([100, 90, 90, 80])
+    memory.bytes = 85
+    expect(PRIORITIES.map((priority) => fits(-1, memory, priority))).toEqual([true, true, true, false])
   })
 })

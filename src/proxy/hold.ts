@@ -4,7 +4,13 @@
  * call and over all calls; both bounds are counted as the bytes come, since a length that is announced costs nothing.
  */
 import type { IncomingMessage } from 'node:http'
-import type { Millis } from '../core/model.ts'
+import type { Millis, Priority } from '../core/model.ts'
+
+/**
+ * How full the memory may be for a body of each class still to begin to wait: those who are shed first leave room for
+ * those who are shed last, at the same marks as under pressure (`core/admit/admission.ts`, Envoy's overload actions).
+ */
+const FULLEST: Readonly<Record<Priority, number>> = { critical: 1, interactive: 0.9, normal: 0.9, batch: 0.8 }
 
 /** All bytes held by one process. */
 export interface HoldMemory {
@@ -99,10 +105,10 @@ export class HeldBody {
   readonly #onError = (): void => {}
 }
 
-/** Whether a request of this announced length (-1 = unknown) may begin to be held. */
-export function fits(announcedBytes: number, memory: HoldMemory): boolean {
+/** Whether a request of this announced length (-1 = unknown) and class may begin to be held. */
+export function fits(announcedBytes: number, memory: HoldMemory, priority: Priority = 'critical'): boolean {
   const bytes = Math.max(0, announcedBytes)
-  return bytes <= memory.bodyBytes && memory.bytes + bytes <= memory.totalBytes
+  return bytes <= memory.bodyBytes && memory.bytes + bytes <= memory.totalBytes * FULLEST[priority]
 }
 
 /** Reads a body that is not wanted; a connection that breaks meanwhile is noticed by its response. */

@@ -14,6 +14,7 @@ const TICKET_BYTES = 16
 
 /** What stays byte for byte the same over a hop in every client that follows it (wire.md 0.8 and 2). */
 const BOUND_HEADERS = [
+  'weir-key',
   'authorization',
   'x-api-key',
   'x-goog-api-key',

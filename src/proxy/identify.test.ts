@@ -24,6 +24,7 @@ interface Call {
   readonly method?: string
   readonly remote?: string
   readonly by?: ReturnType<typeof createIdentifier>
+  readonly verified?: string
 }
 
 function see(headers: Record<string, string>, call: Call = {}): { arrival: Arrival; facts: IdentifiedFacts } {
@@ -35,7 +36,7 @@ function seeRaw(raw: readonly string[], call: Call = {}): { arrival: Arrival; fa
   const routed = route(method, call.target ?? '/up/v1/chat/completions')
   if (!routed.ok) throw new Error(routed.reason)
   const arrival = blankArrival()
-  const facts = (call.by ?? identify)(raw, call.remote ?? '10.0.0.1', routed, method, arrival)
+  const facts = (call.by ?? identify)(raw, call.remote ?? '10.0.0.1', routed, method, arrival, call.verified)
   return { arrival, facts }
 }
 
@@ -75,15 +76,34 @@ describe('who calls', () => {
   })
 
   it('believes a checked credential before every claim, and only that one fully', () => {
-    const by = createIdentifier({ ...OPTIONS, verify: () => 'kyc' })
-    const { arrival, facts } = see({ 'weir-agent': 'other' }, { by, target: '/@third/up/x' })
+    const { arrival, facts } = see({ 'weir-agent': 'other' }, { verified: 'kyc', target: '/@third/up/x' })
     expect([arrival.agent, arrival.trust, facts.agentSource]).toEqual(['kyc', 'verified', 'verified'])
-    const none = createIdentifier({ ...OPTIONS, verify: () => '' })
-    expect(see({ 'weir-agent': 'other' }, { by: none }).arrival).toMatchObject({
+    expect(see({ 'weir-agent': 'other' }, { verified: '' }).arrival).toMatchObject({
       agent: 'other',
       trust: 'claimed',
     })
     expect(see({ authorization: 'Bearer k' }).arrival.trust).toBe('derived')
+  })
+
+  it('gives nobody a reserved name for a claim, wherever it stands', () => {
+    const by = createIdentifier({ ...OPTIONS, isReserved: (name) => name === 'kyc' })
+    const claims: [Record<string, string>, string?][] = [
+      [{ 'weir-agent': 'kyc' }],
+      [{}, '/@kyc/up/x'],
+      [{ 'x-agent-id': 'kyc' }],
+      [{ 'x-claude-code-session-id': 'kyc' }],
+      [{ baggage: 'agent.id=kyc' }],
+      [{ 'openai-project': 'kyc' }],
+    ]
+    for (const [headers, target = '/up/x'] of claims) {
+      const { arrival, facts } = see(headers, { by, target })
+      expect([arrival.trust, facts.agentSource]).toEqual(['derived', 'peer'])
+      expect(arrival.agent).toMatch(/^peer-[0-9a-f]{12}$/)
+    }
+    const keyed = see({ 'weir-agent': 'kyc', authorization: 'Bearer k' }, { by }).arrival
+    expect(keyed).toMatchObject({ agent: expect.stringMatching(/^key-/), trust: 'derived' })
+    expect(see({ 'weir-agent': 'kyc-2' }, { by }).arrival.agent).toBe('kyc-2')
+    expect(see({}, { by, verified: 'kyc' }).arrival).toMatchObject({ agent: 'kyc', trust: 'verified' })
   })
 
   it('reads header names in any spelling', () => {

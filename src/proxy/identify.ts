@@ -31,6 +31,8 @@ export type Identifier = (
   routed: UpstreamRoute | OwnRoute,
   method: string,
   arrival: Arrival,
+  /** The agent whom a checked credential belongs to (`identity/gate.ts`): it beats every claim. '' = none was shown. */
+  verified?: string,
 ) => IdentifiedFacts
 
 export interface IdentifierOptions {
@@ -38,8 +40,8 @@ export interface IdentifierOptions {
   readonly hashKey: Buffer
   /** Header that names the agent besides `weir-agent`, lower case; '' = none. */
   readonly agentHeader: string
-  /** The agent whom a checked credential belongs to; '' = none was shown. Consulted before every claim. */
-  readonly verify?: (rawHeaders: readonly string[]) => string
+  /** Names that only a credential gives: whoever merely claims one is named by what is known of it. */
+  readonly isReserved?: ((name: string) => boolean) | undefined
   /** Wall clock in ms since 1970, for deadlines that are given as dates. */
   readonly wallClock?: () => number
 }
@@ -52,7 +54,7 @@ const OWN_TEMPLATE = '/weir'
  * `deferrable` of the arrival; `at` and `call` are the caller's.
  */
 export function createIdentifier(options: IdentifierOptions): Identifier {
-  const { verify, wallClock = Date.now } = options
+  const { isReserved, wallClock = Date.now } = options
   const table = new HeaderTable(options.agentHeader)
   const scan = new HeaderScan()
   const hash = new KeyedHash(options.hashKey)
@@ -99,6 +101,10 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       source = 'peer'
       arrival.agent = peerName(peer)
     }
+    if (isReserved !== undefined && TRUST_OF[source] === 'claimed' && isReserved(arrival.agent)) {
+      source = secret === undefined ? 'peer' : 'key'
+      arrival.agent = secret === undefined ? peerName(peer) : `key-${secret.hex}`
+    }
     arrival.trust = TRUST_OF[source]
     arrival.workflow = workflowOf(routed, traceId, baggage?.session ?? '')
     arrival.parent = parentOf(arrival, source, traceId)
@@ -138,10 +144,9 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
     return Math.min(told, familyOf(family).silenceMs)
   }
 
-  return (rawHeaders, remoteAddress, routed, method, arrival) => {
+  return (rawHeaders, remoteAddress, routed, method, arrival, verified = '') => {
     scan.read(rawHeaders, table)
-    const shown = verify === undefined ? '' : verify(rawHeaders)
-    const source = nameCaller(arrival, routed, isIdentifier(shown) ? shown : '', remoteAddress)
+    const source = nameCaller(arrival, routed, verified, remoteAddress)
 
     arrival.method = method
     arrival.upstream = routed.own ? NOT_SAID : routed.upstream

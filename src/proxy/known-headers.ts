@@ -3,13 +3,14 @@
  * workflows how early it counts. To add a header source, add a row; a new `reads` also needs a case in
  * `header-scan.ts`. Sources: wire.md 2, 9 (seen on the wire), peers.md 4, 5 (read in the named projects).
  *
- * Everything here is a claim of the client: good for coordination, never for authorisation.
+ * Everything here is a claim of the client: good for coordination, never for authorisation. What a client proves is
+ * read before, in `identity/shown-credential.ts`.
  */
 import type { Trust } from '../core/model.ts'
 
 /** Where the agent's name may come from; the first that is well formed counts. */
 export const AGENT_SOURCES = [
-  'verified', // a credential that was checked: see `IdentifierOptions.verify`
+  'verified', // a credential that was checked: see `identity/gate.ts`
   'base-url', // `/@agent/...`
   'weir-agent',
   'configured', // `identity.agentHeader`
@@ -102,6 +103,10 @@ export const KNOWN_HEADERS: readonly KnownHeader[] = [
   row('weir-workflow', 'workflow'),
   row('x-workflow-id', 'workflow'),
   row('weir-priority', 'priority'),
+  row('weir-key', 'nothing'), // checked before: see `identity/shown-credential.ts`
+  row('weir-parent', 'parent'),
+  row('weir-once', 'once'),
+  row('weir-attempt', 'attempt-count'),
   row('prefer', 'prefer'), // RFC 7240
 
   // Agent harnesses and gateways, peers.md 4.
@@ -257,8 +262,12 @@ const OWN_NAMES = ['weir-agent', 'weir-workflow', 'weir-priority'] as const
 /**
  * Names, lower case, that the forwarder takes away besides everything that begins with `weir-` or `weir_`: the
  * configured agent header is ours too.
+ *
+ * @param isGated callers are checked
  */
-export function strippedNames(agentHeader: string): ReadonlySet<string> {
-  const names = agentHeader === '' ? [...OWN_NAMES] : [...OWN_NAMES, agentHeader]
+export function strippedNames(agentHeader: string, isGated = false): ReadonlySet<string> {
+  const names: string[] = agentHeader === '' ? [...OWN_NAMES] : [...OWN_NAMES, agentHeader]
+  // What a proxy before Weir says of its client is for Weir; from anybody else it is a lie.
+  if (isGated) names.push('x-forwarded-client-cert')
   return new Set(names.flatMap((name) => [name, name.replaceAll('-', '_')]))
 }

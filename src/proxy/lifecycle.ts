@@ -1,5 +1,6 @@
 /**
- * The life of a call, read top to bottom: framing -> route -> identify -> decide (core) -> enact -> forward -> settle.
+ * The life of a call, read top to bottom: framing -> route -> gate -> identify -> decide (core) -> enact -> forward ->
+ * settle.
  * Each stage is a file of its own; this one only passes the call from one to the next.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -7,6 +8,9 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Coordinator } from '../core/coordinator.ts'
 import type { Millis, Outcome, Trust, UpstreamIndex } from '../core/model.ts'
+import { ASKED, OWN, type Checked, type Gate } from '../identity/gate.ts'
+import type { Place } from '../identity/places.ts'
+import type { Refusal } from '../identity/refusal.ts'
 import type { Call } from './call.ts'
 import type { CallTable } from './call-table.ts'
 import { understandsDeferral, type CallDeferrer } from './defer-call.ts'
@@ -18,7 +22,7 @@ import type { ListenerEvents } from './listener.ts'
 import type { ProxyLog } from './proxy-log.ts'
 import type { ProxyStats } from './proxy-stats.ts'
 import type { Responder } from './respond.ts'
-import type { createRouter, OwnRoute } from './route.ts'
+import type { createRouter, OwnRoute, UpstreamRoute } from './route.ts'
 import { asksForWebSocket } from './upgrade.ts'
 import type { Upstream } from './upstreams.ts'
 
@@ -57,6 +61,8 @@ export interface LifecycleRoom {
   readonly stats: ProxyStats
   readonly own: OwnHandler
   readonly log: ProxyLog
+  /** Undefined = nobody has to show anything. */
+  readonly gate: Gate | undefined
   /** Late, since it needs `end`; undefined = nothing is answered later. */
   readonly deferrer: () => CallDeferrer | undefined
   readonly runOf: (socket: Duplex) => InnerRun | undefined
@@ -71,7 +77,7 @@ export interface Lifecycle extends ListenerEvents {
 }
 
 export function createLifecycle(room: LifecycleRoom): Lifecycle {
-  const { core, clock, route, identify, upstreams, calls, enactor, respond, stats } = room
+  const { core, clock, route, identify, gate, upstreams, calls, enactor, respond, stats } = room
 
   function refuse(target: ServerResponse | Duplex, status: number, reason: string): void {
     stats.refused[status] = (stats.refused[status] ?? 0) + 1
@@ -103,23 +109,71 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
       refuse(target, routed.status, routed.reason)
       return
     }
-    if (routed.own) {
-      if (response === undefined || !serveOwn(incoming, response, routed)) {
-        refuse(target, 404, 'There is nothing at this path of Weir itself.')
-      }
-      return
-    }
-    if (routed.ticket !== '' && response !== undefined) {
+    if (!routed.own && routed.ticket !== '' && response !== undefined) {
       const isResumed = enactor().resume(routed.ticket, incoming, response)
       if (isResumed) return
     }
+    if (gate === undefined) take(incoming, response, socket, routed, '')
+    else passBy(gate, incoming, response, socket, routed)
+  }
+
+  /** Lets those go on who are known, or need not be; a token that was never seen takes a moment. */
+  function passBy(
+    keeper: Gate,
+    incoming: IncomingMessage,
+    response: ServerResponse | undefined,
+    socket: Socket,
+    routed: UpstreamRoute | OwnRoute,
+  ): void {
+    const settle = (checked: Checked): void => {
+      if (typeof checked === 'string') take(incoming, response, socket, routed, checked)
+      else deny(response ?? socket, checked, routed)
+    }
+    // The agent of a run was known when its call was accepted.
+    const checked = room.runOf(socket) === undefined ? keeper.check(incoming, placeOf(routed)) : ''
+    if (!(checked instanceof Promise)) settle(checked)
+    else void checked.then((late) => (socket.destroyed ? undefined : settle(late)))
+  }
+
+  function deny(target: ServerResponse | Duplex, refusal: Refusal, routed: UpstreamRoute | OwnRoute): void {
+    const { status } = refusal
+    stats.refused[status] = (stats.refused[status] ?? 0) + 1
+    respond.denied(target, refusal, routed.own ? 'problem' : upstreams[routed.upstream]!.options.dialect)
+  }
+
+  /** @param verified the agent that proved its name; '' = nobody did */
+  function take(
+    incoming: IncomingMessage,
+    response: ServerResponse | undefined,
+    socket: Socket,
+    routed: UpstreamRoute | OwnRoute,
+    verified: string,
+  ): void {
+    if (routed.own) {
+      if (response === undefined || !serveOwn(incoming, response, routed, verified)) {
+        refuse(response ?? socket, 404, 'There is nothing at this path of Weir itself.')
+      }
+      return
+    }
     const upstream = upstreams[routed.upstream]!
+    const method = incoming.method ?? 'GET'
     const at = clock()
     const arrival = calls.nextArrival()
-    const facts = identify(incoming.rawHeaders, socket.remoteAddress ?? '', routed, method, arrival)
+    const address = socket.remoteAddress ?? ''
+    const facts = identify(incoming.rawHeaders, address, routed, method, arrival, verified)
     arrival.at = at
     arrival.upstream = upstream.index
+    let place: Place | undefined
+    if (gate !== undefined && room.runOf(socket) === undefined) {
+      const admitted = gate.admit(arrival)
+      if (admitted !== undefined && 'status' in admitted) {
+        deny(response ?? socket, admitted, routed)
+        return
+      }
+      place = admitted
+    }
     const call = calls.begin(incoming, response, socket, upstream, routed.target, at, facts)
+    if (place !== undefined) call.place = place
     stats.openCalls += 1
     const deferrer = room.deferrer()
     if (deferrer !== undefined) {
@@ -158,7 +212,12 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
     }
   }
 
-  function serveOwn(incoming: IncomingMessage, response: ServerResponse, routed: OwnRoute): boolean {
+  function serveOwn(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    routed: OwnRoute,
+    verified: string,
+  ): boolean {
     // Filled and read at once: no call is begun with it.
     const arrival = calls.nextArrival()
     identify(
@@ -167,6 +226,7 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
       routed,
       incoming.method ?? 'GET',
       arrival,
+      verified,
     )
     const { agent, trust, workflow } = arrival
     return room.own(incoming, response, routed.path, { agent, trust, workflow, target: routed.target })
@@ -193,7 +253,10 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
   function end(call: Call): void {
     if (!calls.end(call)) return
     stats.openCalls -= 1
+    call.place?.leave()
     const outcome = outcomeOf(call)
+    const { deferredOf } = call
+    if (deferredOf !== undefined && outcome !== 'deferred') core.notDeferred(deferredOf, outcome)
     if (call.run !== undefined) endRun(call.run, call, outcome, clock())
     room.onCallEnd(call, outcome)
   }
@@ -207,6 +270,14 @@ export function createLifecycle(room: LifecycleRoom): Lifecycle {
   }
 
   return { request, upgrade, acceptsUpgrade, end, reroute }
+}
+
+/** A proxy that asks about a request sends its head as it is: `admit/authz.ts`. */
+const ASKING_PATH = '/weir/v1/authz/'
+
+function placeOf(routed: UpstreamRoute | OwnRoute): UpstreamIndex {
+  if (!routed.own) return routed.upstream
+  return routed.path.startsWith(ASKING_PATH) ? ASKED : OWN
 }
 
 /** As the core counts it, from what the call has been through. */

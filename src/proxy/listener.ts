@@ -1,5 +1,5 @@
 /**
- * The HTTP/1.1 server: its limits, the errors that Node finds before there is a request, and an orderly end. What
+ * The HTTP/1.1 server, behind `protocol-front.ts` where more is spoken: its limits, the errors that Node finds before there is a request, and an orderly end. What
  * it hands on is one request at a time per connection.
  */
 import type { ServerResponse } from 'node:http'
@@ -9,13 +9,17 @@ import type { Duplex } from 'node:stream'
 import type { Millis } from '../core/model.ts'
 import type { Carrier } from './call.ts'
 import type { ProxyOptions } from './options.ts'
+import { createProtocolFront, type ProtocolFrontRoom } from './protocol-front.ts'
 import type { ProxyStats } from './proxy-stats.ts'
 import type { Responder } from './respond.ts'
+import type { CertificateReading } from './tls-keeper.ts'
 
 /** How often Node looks for slow heads; its default of 30 s would make a limit of 10 s one of 40 (fact 7). */
 const CHECK_EVERY_MS: Millis = 1000
 /** How often connections that became idle are closed while draining. */
 const CLOSE_IDLE_EVERY_MS: Millis = 50
+/** From this part of the connections on, answers close theirs: room for those who come (Envoy `disable_http_keepalive`). */
+const CROWDED = 0.9
 /** Requests that may wait behind one on the same connection; no client of an API pipelines that deep. */
 const PIPELINE_DEPTH = 64
 
@@ -33,6 +37,10 @@ export interface Listener {
   readonly address: { host: string; port: number } | undefined
   /** Takes a stream for the connection of a client. */
   inject(socket: Duplex): void
+  /** TLS certificates in force; none without TLS. */
+  readonly certificates: readonly CertificateReading[]
+  /** Reads the certificates now; false = refused, and the last good ones stay. */
+  reload(): boolean
   /** Every answer from now on closes its connection. */
   lastAnswers(): void
   /** Accepts nothing more, closes idle connections as they become idle; resolves when none is left. */
@@ -57,14 +65,25 @@ export function carries(socket: Duplex, carrier: Carrier): void {
   if (line !== undefined) line.carrier = carrier
 }
 
+/** What a connection carried has ended: while it is idle it must not keep all that in memory. */
+export function carried(socket: Duplex, carrier: Carrier): void {
+  const line = lines.get(socket)
+  if (line === undefined || line.carrier !== carrier) return
+  line.carrier = undefined
+  line.response = undefined
+}
+
+/** @throws CertificateError when TLS is configured and a pair is not in order */
 export function createListener(
-  options: Pick<ProxyOptions, 'listen' | 'limits'>,
+  options: Pick<ProxyOptions, 'listen' | 'limits' | 'tls' | 'http2'>,
   events: ListenerEvents,
   respond: Responder,
   stats: ProxyStats,
+  room: Pick<ProtocolFrontRoom, 'log' | 'wall' | 'clock'>,
 ): Listener {
   const { limits } = options
-  const sockets = new Set<Socket>()
+  /** Those that carry HTTP/1.1. */
+  const sockets = new Set<Duplex>()
   let isLast = false
 
   function early(target: ServerResponse | Duplex, status: number, reason: string): void {
@@ -90,16 +109,52 @@ export function createListener(
   // Without limit: one connection may carry as many requests as it likes.
   server.maxRequestsPerSocket = 0
 
-  server.on('connection', (socket: Socket) => {
-    stats.connections += 1
-    stats.connectionsAccepted += 1
+  const front = createProtocolFront(options, { ...room, stats, early, http1 })
+  /** Node's own; ours comes after it, or decides whether it is called. */
+  const [serve] = server.listeners('connection')
+  /** Those whose protocol is not HTTP/1.1, or not known yet. */
+  const fronted = new Set<Socket>()
+  if (front === undefined) {
+    server.on('connection', (socket: Socket) => {
+      stats.connections += 1
+      stats.connectionsAccepted += 1
+      carry(socket)
+      socket.once('close', () => {
+        stats.connections -= 1
+        sockets.delete(socket)
+      })
+    })
+  } else {
+    server.removeAllListeners('connection')
+    server.on('connection', (socket: Socket) => {
+      stats.connections += 1
+      stats.connectionsAccepted += 1
+      fronted.add(socket)
+      socket.once('close', () => {
+        stats.connections -= 1
+        fronted.delete(socket)
+      })
+      front.take(socket)
+    })
+  }
+
+  function carry(socket: Duplex): void {
     sockets.add(socket)
     lines.set(socket, { response: undefined, waiting: 0, carrier: undefined })
-    socket.once('close', () => {
-      stats.connections -= 1
-      sockets.delete(socket)
-    })
-  })
+  }
+
+  /** For a connection of any kind that is known to speak HTTP/1.1; its client was counted when it was accepted. */
+  function http1(socket: Duplex): void {
+    serve?.call(server, socket)
+    carry(socket)
+    socket.once('close', () => sockets.delete(socket))
+  }
+
+  function inject(socket: Duplex): void {
+    if (front === undefined) server.emit('connection', socket)
+    else http1(socket)
+  }
+
   server.on('drop', () => {
     stats.connectionsDropped += 1
   })
@@ -128,7 +183,7 @@ export function createListener(
     if (!request.socket.writable) return
     line.response = response
     line.carrier = undefined
-    if (isLast) response.shouldKeepAlive = false
+    if (isLast || stats.connections > limits.connections * CROWDED) response.shouldKeepAlive = false
     if (before === undefined || before.closed) {
       events.request(request, response)
       return
@@ -171,6 +226,7 @@ export function createListener(
 
   function lastAnswers(): void {
     isLast = true
+    front?.lastAnswers()
     for (const socket of sockets) {
       const response = lines.get(socket)?.response
       if (response !== undefined && !response.headersSent) response.shouldKeepAlive = false
@@ -197,8 +253,11 @@ export function createListener(
 
   async function stop(): Promise<void> {
     lastAnswers()
+    front?.stop()
     if (!server.listening) return
-    const timer = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS)
+    const timer = setInterval(() => void closeIdle(), CLOSE_IDLE_EVERY_MS)
+    await socketsRead()
+    if (!server.listening) return clearInterval(timer)
     await new Promise<void>((resolve) => {
       server.close(() => resolve())
       server.closeIdleConnections()
@@ -206,11 +265,18 @@ export function createListener(
     clearInterval(timer)
   }
 
+  async function closeIdle(): Promise<void> {
+    await socketsRead()
+    server.closeIdleConnections()
+  }
+
   async function destroy(): Promise<void> {
     if (server.listening) server.close()
+    front?.end()
     // Not `closeAllConnections`: upgraded connections are none of the server's any more.
-    const closing = [...sockets].map(async (socket) => {
+    const closing = [...sockets, ...fronted].map(async (socket) => {
       await new Promise<void>((resolve) => {
+        if (socket.closed) resolve()
         socket.once('close', () => resolve())
         socket.destroy()
       })
@@ -220,7 +286,11 @@ export function createListener(
 
   return {
     listen,
-    inject: (socket) => void server.emit('connection', socket),
+    inject,
+    get certificates() {
+      return front?.certificates ?? []
+    },
+    reload: () => front?.reload() ?? true,
     get address() {
       return server.listening ? addressOf() : undefined
     },
@@ -228,6 +298,14 @@ export function createListener(
     stop,
     destroy,
   }
+}
+
+/**
+ * Timers come before sockets in a turn of the loop: after a pause an idle connection may have its next request unread.
+ * When this resolves, what had come is read.
+ */
+function socketsRead(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** A reset, or the end of the connection in the middle of a message: there is nobody to answer. */

@@ -1,5 +1,6 @@
 /** What the data path needs to know, resolved and with defaults filled in; `config.ts` makes it. Times in ms. */
 import type { Millis } from '../core/model.ts'
+import type { AwsSigning } from './sigv4.ts'
 
 /** Whose error bodies an upstream's clients understand. */
 export const DIALECTS = ['openai', 'anthropic', 'problem'] as const
@@ -20,10 +21,38 @@ export interface UpstreamOptions {
   readonly websocket: boolean
   /** PEM text of extra trusted authorities; verification itself cannot be switched off. */
   readonly ca: string | undefined
+  /** Calls are signed for AWS here; absent = they are sent as they are. */
+  readonly aws?: AwsSigning | undefined
+}
+
+export const CLIENT_CERTS = ['none', 'optional', 'required'] as const
+
+/** TLS on the listener; files are absolute paths and are followed while it runs. */
+export interface ListenerTls {
+  /** PEM pairs: the leaf with its chain, and its key. Chosen by the name that a client asks for, else the first. */
+  readonly certificates: readonly { readonly cert: string; readonly key: string }[]
+  /** PEM file of the authorities that clients' certificates are verified with. */
+  readonly clientCa: string | undefined
+  /** `optional`: a client may show none, but none that is not verified. */
+  readonly clientCert: (typeof CLIENT_CERTS)[number]
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly handshakeTimeoutMs: Millis
+  /** Connections without TLS are taken on the same port. */
+  readonly plain: boolean
+}
+
+/** HTTP/2 on the listener, by ALPN over TLS and by prior knowledge without. */
+export interface ListenerHttp2 {
+  /** Streams of one connection at once. */
+  readonly streams: number
 }
 
 export interface ProxyOptions {
   readonly listen: { readonly host: string; readonly port: number }
+  /** Absent = no TLS. */
+  readonly tls?: ListenerTls | undefined
+  /** Absent = HTTP/1.1 alone. */
+  readonly http2?: ListenerHttp2 | undefined
   readonly upstreams: readonly UpstreamOptions[]
   readonly identity: {
     /** Key of the keyed hash (HMAC) that stands for API keys; random per process unless configured. */

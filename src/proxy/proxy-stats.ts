@@ -21,6 +21,12 @@ export interface ProxyStats {
   /** Request body bytes of held calls, now. */
   heldBytes: number
   held: number
+  /** Handshakes that failed, or were not done in time. */
+  tlsFailures: number
+  /** HTTP/2 connections now. */
+  http2Sessions: number
+  /** HTTP/2 connections that were ended because they opened and reset streams in a flood. */
+  http2Floods: number
 }
 
 export function createProxyStats(): ProxyStats {
@@ -39,5 +45,8 @@ export function createProxyStats(): ProxyStats {
     slowReaders: 0,
     heldBytes: 0,
     held: 0,
+    tlsFailures: 0,
+    http2Sessions: 0,
+    http2Floods: 0,
   }
 }

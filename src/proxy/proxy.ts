@@ -1,7 +1,7 @@
 /** The room's face: joins the stages, starts and ends them. */
 import { randomBytes } from 'node:crypto'
 import type { Coordinator } from '../core/coordinator.ts'
-import type { CoreEvent, Directive, Millis, Outcome } from '../core/model.ts'
+import type { CoreEvent, Directive, Millis, Outcome, UpstreamIndex } from '../core/model.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Carry } from '../defer/runner.ts'
 import type { Call } from './call.ts'
@@ -10,24 +10,29 @@ import { driveCore } from './core-driver.ts'
 import { createCallDeferrer, type CallDeferrer, type DeferralDesk } from './defer-call.ts'
 import { createEnactor, type Enactor } from './enact.ts'
 import { createForwarder } from './forward.ts'
-import { createIdentifier } from './identify.ts'
+import type { Gate } from '../identity/gate.ts'
+import { Guests } from './guests.ts'
+import { createIdentifier, type Identifier } from './identify.ts'
 import { IdleSweep, sweepInterval } from './idle-sweep.ts'
+import { keptOf, type Injected } from './injected-credentials.ts'
 import { createInnerCalls, createRunGate } from './inner-calls.ts'
 import { createLifecycle, type OwnHandler } from './lifecycle.ts'
 import { strippedNames } from './known-headers.ts'
 import { createListener } from './listener.ts'
+import { connectionRoom, openFilesLimit } from './open-files.ts'
 import type { ProxyOptions } from './options.ts'
 import type { ProxyLog } from './proxy-log.ts'
 import { createProxyStats, type ProxyStats } from './proxy-stats.ts'
 import { createResponder } from './respond.ts'
 import { createRouter } from './route.ts'
+import type { CertificateReading } from './tls-keeper.ts'
 import { Tunnels } from './upgrade.ts'
 import { createUpstreams } from './upstreams.ts'
 
 /** How often a drain looks whether all calls have ended. */
 const LOOK_EVERY_MS: Millis = 20
 /** What is left of the drain time when held calls must have their answers: time to write them. */
-const ANSWER_MS: Millis = 250
+const ANSWER_MS = { part: 0.1, least: 250, most: 2000 } as const
 
 export interface Proxy {
   /** Binds and accepts. @throws the error of `listen`, such as EADDRINUSE */
@@ -46,10 +51,16 @@ export interface Proxy {
   adopt(policy: Policy): void
   /** The core was told something by another way than a call: what is due is done. */
   look(): void
+  /** Places in the core for work that Weir does not carry itself: see `src/admit`. */
+  readonly guests: Guests
   /** Runs deferred calls through this proxy. */
   readonly carry: Carry
   /** Live; read it on a scrape. */
   readonly stats: Readonly<ProxyStats>
+  /** TLS certificates in force; none without TLS. */
+  readonly certificates: readonly CertificateReading[]
+  /** Reads the certificates now; false = refused, and the last good ones stay. */
+  reloadCertificates(): boolean
 }
 
 export interface ProxyDeps {
@@ -64,8 +75,14 @@ export interface ProxyDeps {
   readonly onCallEnd?: (call: Call, outcome: Outcome) => void
   /** Accepts calls that are answered later; without it none is. */
   readonly desk?: DeferralDesk | undefined
+  /** Who calls, by what it shows, and whether it may; without it nobody has to show anything. */
+  readonly gate?: Gate | undefined
+  /** What is put on the calls of an upstream, by its index. */
+  readonly injected?: ((upstream: UpstreamIndex) => Injected | undefined) | undefined
   /** Serves `/weir/...`; without it all of that is 404. */
   readonly own?: OwnHandler
+  /** In place of the one that reads headers: `bench/targets/weir-seam.mjs` measures what it costs. */
+  readonly identify?: Identifier
 }
 
 export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
@@ -82,14 +99,24 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
   const ownAuthorities = new Set<string>()
   const core = driveCore(deps.core, clock, onDirective)
 
+  const route = createRouter(upstreams, { urlBytes: limits.urlBytes }, ownAuthorities)
+  const identify =
+    deps.identify ??
+    createIdentifier({
+      ...options.identity,
+      wallClock: wall,
+      isReserved: deps.gate === undefined ? undefined : (name) => deps.gate?.isReserved(name) === true,
+    })
+  const guests = new Guests({ core, clock, calls, route, identify, gate: deps.gate })
   const inner = createInnerCalls((socket) => listener.inject(socket), wall)
   const lifecycle = createLifecycle({
     core,
     clock,
     deferrer: () => deferrer,
     runOf: (socket) => inner.runOf(socket),
-    route: createRouter(upstreams, { urlBytes: limits.urlBytes }, ownAuthorities),
-    identify: createIdentifier({ ...options.identity, wallClock: wall }),
+    route,
+    identify,
+    gate: deps.gate,
     upstreams,
     calls,
     enactor: () => enactor,
@@ -113,6 +140,7 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
           totalBytes: options.hold.totalBytes,
           bodyIdleMs: limits.bodyIdleMs,
           isDraining: () => draining !== undefined || isClosed,
+          keptHeaders: (rawHeaders, upstream) => keptOf(rawHeaders, deps.injected?.(upstream)),
         })
   const forward = createForwarder({
     core,
@@ -126,7 +154,8 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
     stats,
     log,
     viaName,
-    stripped: strippedNames(options.identity.agentHeader),
+    stripped: strippedNames(options.identity.agentHeader, deps.gate !== undefined),
+    injected: deps.injected,
   })
   const enactor: Enactor = createEnactor({
     core,
@@ -140,11 +169,22 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
     bodyIdleMs: limits.bodyIdleMs,
     ...(deferrer === undefined ? {} : { defer: (call, decline) => deferrer.take(call, decline) }),
   })
-  const listener = createListener(options, lifecycle, respond, stats)
+  const room = connectionRoom(openFilesLimit(), upstreamConnections(options))
+  const connections = Math.min(limits.connections, room)
+  if (connections < limits.connections) {
+    log.warn({ connections, configured: limits.connections }, 'fewer connections than configured: ulimit -n')
+  }
+  const listener = createListener(
+    { ...options, limits: { ...limits, connections } },
+    lifecycle,
+    respond,
+    stats,
+    { log, wall, clock },
+  )
 
   function onDirective(directive: Directive): void {
     if (directive.do === 'announce') deps.onEvent?.(directive.event)
-    else enactor.directive(directive)
+    else if (!guests.directive(directive)) enactor.directive(directive)
   }
 
   async function listen(): Promise<{ host: string; port: number }> {
@@ -166,15 +206,16 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
     await waitUntil(() => isClosed, Math.min(clock() + half, endAt))
     listener.lastAnswers()
     await waitUntil(() => isClosed, Math.min(clock() + half, endAt))
-    const answerBy = Math.max(clock(), endAt - ANSWER_MS)
+    const answerBy = Math.max(clock(), endAt - answerTime(options.drainMs))
     core.drain(clock(), answerBy)
     enactor.drain(answerBy)
     tunnels.drain()
     const stopped = listener.stop()
-    await waitUntil(
-      () => isClosed || (calls.open === 0 && tunnels.size === 0 && stats.connections === 0),
-      endAt,
-    )
+    const isThrough = (): boolean =>
+      isClosed || (calls.open === 0 && tunnels.size === 0 && stats.connections === 0)
+    await waitUntil(isThrough, answerBy)
+    if (!isClosed) calls.forEach((call) => call.exchange?.goingAway())
+    await waitUntil(isThrough, endAt)
     if (!isClosed) log.info({ openCalls: calls.open, connections: stats.connections }, 'drained')
     await close()
     await stopped
@@ -209,9 +250,14 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
     },
     drain: () => (draining ??= drain()),
     close,
+    guests,
     carry: inner.carry,
     adopt: (policy) => core.adopt(policy, clock()),
     look: () => core.look(),
+    get certificates() {
+      return listener.certificates
+    },
+    reloadCertificates: () => listener.reload(),
     get stats() {
       stats.upgrades = tunnels.size
       stats.held = enactor.held
@@ -219,6 +265,14 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
       return stats
     },
   }
+}
+
+function answerTime(drainMs: Millis): Millis {
+  return Math.min(ANSWER_MS.most, Math.max(ANSWER_MS.least, drainMs * ANSWER_MS.part))
+}
+
+function upstreamConnections({ upstreams }: ProxyOptions): number {
+  return upstreams.reduce((sum, { connections }) => sum + connections, 0)
 }
 
 function limitsOf({ limits, upstreams }: ProxyOptions): Millis[] {

@@ -85,6 +85,23 @@ export const PROBLEMS = {
   upgrade_failed: { status: 502, message: 'The upstream did not complete the upgrade.' },
   first_byte_timeout: { status: 504, message: 'The upstream did not start to answer in time.' },
   body_timeout: { status: 504, message: 'The upstream stopped in the middle of its answer.' },
+  going_away: { status: 504, message: 'The upstream has not answered, and Weir is going away.' },
+  signature_broken: {
+    status: 400,
+    message:
+      'The call is signed (SigV4) for the host and path of Weir, which the upstream would refuse. Let Weir sign (`aws` of the upstream), or use a bearer key (AWS_BEARER_TOKEN_BEDROCK).',
+  },
+  signed_stream: {
+    status: 400,
+    message:
+      'Each piece of the request is signed after the one before it, so that nobody on the way can sign it anew. Use a bearer key (AWS_BEARER_TOKEN_BEDROCK).',
+  },
+  too_large_to_sign: {
+    status: 413,
+    message:
+      'The request body is larger than what is read to be signed, and x-amz-content-sha256 is not said.',
+  },
+  grpc_not_forwarded: { status: 501, message: 'gRPC is not forwarded to this upstream.' },
   too_many_in_flight: { status: 503, message: 'Too many calls to this upstream are open.' },
   too_many_upgrades: { status: 503, message: 'Too many upgraded connections are open.' },
   request_timeout: { status: 408, message: 'The request body stopped arriving.' },

@@ -3,11 +3,15 @@
  * one read whole, so that it leaves in one write with the head (perf.md) and takes no connection before it is
  * there; or a stream.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Call } from './call.ts'
 import { Upload } from './upload.ts'
 
 /** As long as one read of a socket. */
 const SMALL_BODY_BYTES = 64 * 1024
+
+/** A signature covers the body: read whole up to what a hold reads by default (promises.md row 4). */
+const SIGNED_BODY_BYTES = 1024 * 1024
 
 export interface RequestBodyEvents {
   /** There is enough to send the request. */
@@ -20,9 +24,7 @@ export class RequestBody {
   readonly #call: Call
   readonly #events: RequestBodyEvents
   #upload: Upload | undefined
-  #isCollecting = false
-  #chunks: Buffer[] = []
-  #isTouched = false
+  #collector: Collector | undefined
 
   constructor(call: Call, events: RequestBodyEvents) {
     this.#call = call
@@ -36,16 +38,16 @@ export class RequestBody {
       this.#call.bytesIn = body?.length ?? 0
       this.#events.ready()
       this.#events.complete()
-    } else if (arrival.bytes > 0 && arrival.bytes <= SMALL_BODY_BYTES) {
-      this.#isCollecting = true
-      request.on('data', this.#onData)
-      request.on('end', this.#onEnd)
-      // The connection broke; its `close` ends the call.
-      request.on('error', ignore)
+    } else if (arrival.bytes > 0 && arrival.bytes <= this.#mostWhole) {
+      this.#collector = new Collector(request, (whole) => this.#collected(whole))
     } else {
       this.#upload = new Upload(request, () => this.#events.complete())
       this.#events.ready()
     }
+  }
+
+  get #mostWhole(): number {
+    return this.#call.upstream.options.aws === undefined ? SMALL_BODY_BYTES : SIGNED_BODY_BYTES
   }
 
   /** For undici. */
@@ -56,6 +58,11 @@ export class RequestBody {
   /** The length is known to undici, which says it. */
   get isWhole(): boolean {
     return this.#upload === undefined && this.#call.body !== undefined
+  }
+
+  /** All of it, when it is known; undefined = it comes in pieces. */
+  get whole(): Uint8Array | undefined {
+    return this.#upload === undefined ? (this.#call.body ?? NOTHING) : undefined
   }
 
   get isBroken(): boolean {
@@ -69,9 +76,10 @@ export class RequestBody {
 
   /** Whether bytes moved since this was last asked. */
   takeTouched(): boolean {
-    const isTouched = this.#isTouched || this.#upload?.isTouched === true
-    this.#isTouched = false
-    if (this.#upload !== undefined) this.#upload.isTouched = false
+    const moving = this.#upload ?? this.#collector
+    if (moving === undefined) return false
+    const { isTouched } = moving
+    moving.isTouched = false
     return isTouched
   }
 
@@ -81,29 +89,60 @@ export class RequestBody {
       this.#call.bytesIn = this.#upload.bytes
       this.#upload.destroy()
     }
-    if (this.#isCollecting) this.#stopCollecting()
+    this.#collector?.stop()
   }
 
-  readonly #onData = (chunk: Buffer): void => {
-    this.#isTouched = true
-    this.#chunks.push(chunk)
-  }
-
-  readonly #onEnd = (): void => {
-    const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
-    this.#stopCollecting()
+  #collected(body: Buffer): void {
+    this.#collector = undefined
     this.#call.body = body
     this.#call.bytesIn = body.length
     this.#events.ready()
     this.#events.complete()
   }
+}
 
-  #stopCollecting(): void {
-    this.#isCollecting = false
-    this.#chunks = []
-    this.#call.request.off('data', this.#onData)
-    this.#call.request.off('end', this.#onEnd)
+/** Reads a short body to its end. */
+class Collector {
+  readonly #request: IncomingMessage
+  readonly #whole: (body: Buffer) => void
+  /** Most bodies that are short come in one piece. */
+  #only: Buffer | undefined
+  #chunks: Buffer[] | undefined
+  /** Bytes came since somebody last put this to false. */
+  isTouched = false
+
+  constructor(request: IncomingMessage, whole: (body: Buffer) => void) {
+    this.#request = request
+    this.#whole = whole
+    request.on('data', this.#onData)
+    request.on('end', this.#onEnd)
+    // The connection broke; its `close` ends the call.
+    request.on('error', ignore)
+  }
+
+  stop(): void {
+    this.#only = undefined
+    this.#chunks = undefined
+    this.#request.off('data', this.#onData)
+    this.#request.off('end', this.#onEnd)
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.isTouched = true
+    if (this.#only === undefined) this.#only = chunk
+    else (this.#chunks ??= [this.#only]).push(chunk)
+  }
+
+  /** A request has one end: nothing is taken off it any more. */
+  readonly #onEnd = (): void => {
+    const body = this.#chunks === undefined ? (this.#only ?? NOTHING) : Buffer.concat(this.#chunks)
+    // The request may be remembered for longer than its body.
+    this.#only = undefined
+    this.#chunks = undefined
+    this.#whole(body)
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 function ignore(): void {}

@@ -10,6 +10,7 @@ const PERCENT = 0x25
 const BACKSLASH = 0x5c
 const HASH = 0x23
 const DOT = 0x2e
+const SEMICOLON = 0x3b
 const NOT_HEX = -1
 
 /** '' = fine so far, else why the text is refused. `isPath`: backslashes and `#` count. */
@@ -59,9 +60,11 @@ function hasDotPart(path: string, from: number, to: number): boolean {
   while (start <= to) {
     let end = start
     while (end < to && !isEscapedSlash(path, end)) end++
-    const length = end - start
-    const dots = length > 0 && length < 3 && path.charCodeAt(start) === DOT
-    if (dots && path.charCodeAt(end - 1) === DOT) return true
+    let dots = 0
+    while (dots < 3 && path.charCodeAt(start + dots) === DOT) dots++
+    // Servlet containers take `..;x` for `..`: path parameters go before segments are looked at.
+    const isAll = start + dots === end || path.charCodeAt(start + dots) === SEMICOLON
+    if (dots > 0 && dots < 3 && isAll) return true
     start = end + 3
   }
   return false

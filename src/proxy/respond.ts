@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream'
 import { familyOf } from '../core/families.ts'
 import type { Directive, Millis, Reason, Verdict, VerdictKind } from '../core/model.ts'
 import type { Accepted } from '../defer/deferral.ts'
+import type { Refusal } from '../identity/refusal.ts'
 import { waitFor } from './advice.ts'
 import type { Call } from './call.ts'
 import { errorBody } from './dialect.ts'
@@ -33,6 +34,8 @@ export interface Responder {
    * a whole HTTP/1.1 answer and is closed.
    */
   early(target: ServerResponse | Duplex, status: number, reason: string): void
+  /** Before a call exists: whoever calls is not known, or may not. In the tongue of the upstream's clients. */
+  denied(target: ServerResponse | Duplex, refusal: Refusal, dialect: Dialect): void
   /** `OPTIONS *`, which asks whether anybody is there (RFC 9110 9.3.7). */
   present(target: ServerResponse): void
   /** 307 to `location`: one hop of the hold chain. */
@@ -80,6 +83,8 @@ const EARLY_SPREAD_MS = { from: 1000, to: 5000 } as const
 export function createResponder(options: ResponderOptions): Responder {
   const { clock, wall, log } = options
   const random = options.random ?? Math.random
+  /** In their final form: a flood of wrong keys costs no text. */
+  const deniedAnswers = new WeakMap<Refusal, Map<Dialect, Answer>>()
 
   function marks(call: Call, kind: VerdictKind, reason: Reason): string[] {
     const insideMs = Math.max(0, clock() - call.arrivedAt - call.heldMs)
@@ -174,6 +179,32 @@ export function createResponder(options: ResponderOptions): Responder {
     write(target, undefined, { status, headers, ...body, close: CLOSING.has(status) })
   }
 
+  function denied(target: ServerResponse | Duplex, refusal: Refusal, dialect: Dialect): void {
+    const kept = refusal.isConstant ? deniedAnswers.get(refusal) : undefined
+    const known = kept?.get(dialect)
+    if (known !== undefined) {
+      write(target, undefined, known)
+      return
+    }
+    const { status, code, message, challenge, retryAfterMs } = refusal
+    const headers = ['weir-source', 'proxy', 'cache-control', 'no-store', 'weir-problem', code]
+    if (challenge !== '') headers.push('www-authenticate', challenge)
+    headers.push('x-should-retry', String(retryAfterMs > 0))
+    if (retryAfterMs > 0) {
+      headers.push(
+        'retry-after',
+        String(Math.ceil(retryAfterMs / 1000)),
+        'retry-after-ms',
+        String(retryAfterMs),
+      )
+    }
+    const body = errorBody(dialect, { status, code, message, callId: '', retryAfterMs })
+    const answer: Answer = { status, headers, ...body, close: false }
+    if (kept !== undefined) kept.set(dialect, answer)
+    else if (refusal.isConstant) deniedAnswers.set(refusal, new Map([[dialect, answer]]))
+    write(target, undefined, answer)
+  }
+
   function present(target: ServerResponse): void {
     const headers = ['weir-source', 'proxy', 'cache-control', 'no-store']
     write(target, undefined, { status: 200, headers, contentType: '', text: '', close: false })
@@ -227,7 +258,7 @@ export function createResponder(options: ResponderOptions): Responder {
     return true
   }
 
-  return { refuse, verdict, accepted, early, present, hop, interim }
+  return { refuse, verdict, accepted, early, denied, present, hop, interim }
 }
 
 function interim(call: Call, status: 100 | 102): void {

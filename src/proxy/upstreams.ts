@@ -2,6 +2,7 @@
 import { buildConnector, Pool } from 'undici'
 import type { Millis, UpstreamIndex } from '../core/model.ts'
 import type { UpstreamOptions } from './options.ts'
+import { isAws } from './sign-call.ts'
 
 /** Idle time of an upstream connection: undici's own default, below what servers keep (promises.md row 8). */
 const KEEP_ALIVE_MS: Millis = 4000
@@ -15,6 +16,8 @@ export class Upstream {
   /** `''`, or `/v1` without the final slash. */
   readonly basePath: string
   readonly pool: Pool
+  /** A call that is signed for another host is refused there. */
+  readonly breaksSignatures: boolean
   /** Calls at the upstream now, waiting for a connection included. */
   inFlight = 0
   /** Connections upgraded now. */
@@ -24,6 +27,7 @@ export class Upstream {
     this.index = index
     this.name = options.name
     this.options = options
+    this.breaksSignatures = options.aws === undefined && isAws(options.url.hostname)
     this.basePath = options.url.pathname.replace(/\/+$/, '')
     this.pool = new Pool(options.url.origin, {
       connections: options.connections,

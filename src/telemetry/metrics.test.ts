@@ -24,6 +24,19 @@ const sources = (reading: CoreReading, agents: readonly AgentReading[] = []): Me
     idleTimeouts: 0,
     bodyTimeouts: 5,
     slowReaders: 0,
+    tlsFailures: 0,
+    http2Sessions: 0,
+    http2Floods: 0,
+  }),
+  certificates: () => [{ name: 'weir.test', notAfter: 1_800_000_000_000 }],
+  auth: () => ({
+    checks: { key: { accepted: 3, refused: 2 } },
+    denied: { path: 1 },
+    capped: 4,
+    keys: 5,
+    rememberedTokens: 6,
+    failing: 0,
+    issuers: { 'https://a': Infinity },
   }),
   policy: () => ({ failed: true, loadedAt: 1_700_000_000_000 }),
   own: () => ({ ready: true, pressure: 0.25, loopDelay: { p50: 1, p99: 20, max: 50 } }),
@@ -87,6 +100,8 @@ describe('a scrape', () => {
     expect(series.get('weir_upstream_duration_seconds_count{upstream="up-0"}')).toBe(7)
     expect(series.get('weir_agents_known')).toBe(5)
     expect(series.get('weir_refused_total{status="404"}')).toBe(2)
+    expect(series.get('weir_auth_checks_total{shown="key",result="refused"}')).toBe(2)
+    expect(series.get('weir_auth_issuer_age_seconds{issuer="https://a"}')).toBe(Infinity)
     expect(series.get('weir_timeouts_total{kind="body"}')).toBe(5)
     expect(series.get('weir_policy_reload_failed')).toBe(1)
     expect(series.get('weir_policy_loaded_timestamp_seconds')).toBe(1_700_000_000)
@@ -142,6 +157,24 @@ describe('a scrape', () => {
     expect(own(many)).toBe(own(few))
     expect(many.get('weir_agent_calls_total{agent="other"}')).toBe(200_000 - 40)
     expect(Math.min(...times)).toBeLessThan(50)
+  })
+
+  it('lets calls be served between one thousand agents and the next', async () => {
+    const agents = Array.from({ length: 10_000 }, (_, at) => agentReading(`agent-${at}`, 2))
+    const metrics = createMetrics(sources(coreReading({ agentsKnown: agents.length }), agents), {
+      agentCap: agents.length,
+    })
+    let turns = 0
+    let isWritten = false
+    const serve = (): void => {
+      turns += 1
+      if (!isWritten) setImmediate(serve)
+    }
+    setImmediate(serve)
+    const page = await metrics.scrape()
+    isWritten = true
+    expect(page.match(/^weir_agent_calls_total\{/gm)).toHaveLength(10_001)
+    expect(turns).toBeGreaterThan(10)
   })
 })
 

@@ -2,11 +2,13 @@
  * What Prometheus scrapes, and what OTLP exports. Everything is read at that moment, from the core, the proxy and the
  * process; a call never touches a metric. The size is bounded by the config, not by what agents send.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { CONDITIONS, OUTCOMES, SETTLEMENTS } from '../core/model.ts'
 import type { Millis } from '../core/model.ts'
 import type { AgentReading, CoreReading, HistogramReading, UpstreamReading } from '../core/reading.ts'
 import { AgentSeats } from './agent-seats.ts'
+import { NO_COMMONS, writeCommons, type CommonsReading } from './commons-metrics.ts'
 import { Exposition, EXPOSITION_TYPE } from './exposition.ts'
 import { METRICS } from './metric-names.ts'
 import type { MetricRow } from './metric-names.ts'
@@ -27,12 +29,20 @@ export interface MetricSources {
   own(reader: LoopReader): OwnReading
   /** Absent while nothing is exported. */
   otlp?(): OtlpReading
+  /** Undefined while nobody has to show anything. */
+  auth?(): AuthMetrics | undefined
   /** Undefined while nothing is deferred. */
   deferral?(): DeferredReading | undefined
   /** Absent while none is written. */
   journal?(): JournalReading
+  /** Of TLS; none without. */
+  certificates?(): readonly CertificateReading[]
   /** Undefined = there is no board. */
   board?(): BoardMetrics | undefined
+  /** As it was at the last `refresh`; undefined while agents share nothing. */
+  commons?(): CommonsReading | undefined
+  /** Asks anew those who must be asked for it; awaited before a scrape, so it is bounded. Never rejects. */
+  refresh?(): Promise<void>
 }
 
 /** As the room of deferred calls counts itself; joined by `app.ts`. */
@@ -69,6 +79,18 @@ export const NO_DEFERRED: DeferredReading = {
   at: 0,
 }
 
+/** As the room of identity counts; joined by `app.ts`. */
+export interface AuthMetrics {
+  readonly checks: Readonly<Record<string, Readonly<Record<string, number>>>>
+  readonly denied: Readonly<Record<string, number>>
+  readonly capped: number
+  readonly keys: number
+  readonly rememberedTokens: number
+  readonly failing: number
+  /** Seconds by issuer. */
+  readonly issuers: Readonly<Record<string, number>>
+}
+
 export interface JournalReading {
   readonly lines: number
   readonly dropped: number
@@ -90,6 +112,16 @@ export interface GatewayReading {
   readonly idleTimeouts: number
   readonly bodyTimeouts: number
   readonly slowReaders: number
+  readonly tlsFailures: number
+  readonly http2Sessions: number
+  readonly http2Floods: number
+}
+
+/** What the listener of the agents shows. */
+export interface CertificateReading {
+  readonly name: string
+  /** Wall clock in ms. */
+  readonly notAfter: number
 }
 
 export interface PolicyReading {
@@ -138,28 +170,39 @@ export function createMetrics(
 ): Metrics & MetricWriter {
   const seats = new AgentSeats(options.agentCap)
 
-  function write(page: MetricPage, reader: LoopReader): void {
+  /** Pauses wherever calls may be served in between. */
+  function* parts(page: MetricPage, reader: LoopReader): Generator<undefined, void> {
     const reading = sources.read()
+    // Without a pause: seats compare what they are told with what they were told last.
+    const calls = seats.count(sources.agents(options.agentCap), arrivals(reading), reading.at)
+    yield
     writeUpstreams(page, reading.upstreams, sources.upstreams)
-    writeIdentities(
-      page,
-      reading,
-      seats.count(sources.agents(options.agentCap), arrivals(reading), reading.at),
-    )
+    yield
+    yield* writeIdentities(page, reading, calls)
+    yield
     writeGateway(page, sources.gateway())
+    writeCertificates(page, sources.certificates?.() ?? [])
     writePolicy(page, sources.policy())
     writeOwn(page, sources.own(reader), sources.version)
     writeOtlp(page, sources.otlp?.() ?? NO_OTLP)
     writeDeferred(page, sources.deferral?.() ?? NO_DEFERRED)
     writeJournal(page, sources.journal?.() ?? NO_JOURNAL)
+    writeAuth(page, sources.auth?.())
     writeBoard(page, sources.board?.(), sources.upstreams)
+    writeCommons(page, sources.commons?.() ?? NO_COMMONS)
+  }
+
+  function write(page: MetricPage, reader: LoopReader): void {
+    const writing = parts(page, reader)
+    while (writing.next().done !== true);
   }
 
   return {
     contentType: EXPOSITION_TYPE,
     async scrape() {
+      await sources.refresh?.()
       const page = new Exposition()
-      write(page, 'scrape')
+      for (const _ of parts(page, 'scrape')) await nextTurn()
       return page.text() + (await processMetrics().metrics())
     },
     write,
@@ -222,10 +265,22 @@ function writeUpstreams(
 /** Label values after the upstream's name, and the value. */
 type Part = readonly [labels: readonly string[], value: number]
 
-function writeIdentities(page: MetricPage, reading: CoreReading, calls: ReadonlyMap<string, number>): void {
+/** A millisecond's worth of writing. */
+const AGENTS_AT_ONCE = 1000
+
+function* writeIdentities(
+  page: MetricPage,
+  reading: CoreReading,
+  calls: ReadonlyMap<string, number>,
+): Generator<undefined, void> {
   page.single(METRICS.agentsKnown, reading.agentsKnown)
   page.family(METRICS.agentCalls)
-  for (const [agent, count] of calls) page.value(METRICS.agentCalls, [agent], count)
+  let written = 0
+  for (const [agent, count] of calls) {
+    page.value(METRICS.agentCalls, [agent], count)
+    written += 1
+    if (written % AGENTS_AT_ONCE === 0) yield
+  }
   page.single(METRICS.workflowsKnown, reading.workflowsKnown)
 }
 
@@ -243,6 +298,17 @@ function writeGateway(page: MetricPage, reading: GatewayReading): void {
   page.value(METRICS.timeouts, ['idle'], reading.idleTimeouts)
   page.value(METRICS.timeouts, ['body'], reading.bodyTimeouts)
   page.value(METRICS.timeouts, ['slow-reader'], reading.slowReaders)
+  page.single(METRICS.tlsFailures, reading.tlsFailures)
+  page.single(METRICS.http2Connections, reading.http2Sessions)
+  page.single(METRICS.http2Floods, reading.http2Floods)
+}
+
+/** Two of one name, as in a change of keys: the one that ends first. */
+function writeCertificates(page: MetricPage, readings: readonly CertificateReading[]): void {
+  const ends = new Map<string, number>()
+  for (const { name, notAfter } of readings) ends.set(name, Math.min(ends.get(name) ?? Infinity, notAfter))
+  page.family(METRICS.tlsExpiration)
+  for (const [name, notAfter] of ends) page.value(METRICS.tlsExpiration, [name], notAfter / 1000)
 }
 
 function writePolicy(page: MetricPage, reading: PolicyReading): void {
@@ -289,6 +355,26 @@ function writeDeferred(page: MetricPage, reading: DeferredReading): void {
 function writeJournal(page: MetricPage, reading: JournalReading): void {
   page.single(METRICS.journalLines, reading.lines)
   page.single(METRICS.journalDropped, reading.dropped)
+}
+
+function writeAuth(page: MetricPage, reading: AuthMetrics | undefined): void {
+  page.family(METRICS.authChecks)
+  for (const [shown, results] of Object.entries(reading?.checks ?? {})) {
+    for (const [result, count] of Object.entries(results))
+      page.value(METRICS.authChecks, [shown, result], count)
+  }
+  page.family(METRICS.authDenied)
+  for (const [what, count] of Object.entries(reading?.denied ?? {})) {
+    page.value(METRICS.authDenied, [what], count)
+  }
+  page.single(METRICS.authCapped, reading?.capped ?? 0)
+  page.single(METRICS.authKeys, reading?.keys ?? 0)
+  page.single(METRICS.authTokens, reading?.rememberedTokens ?? 0)
+  page.single(METRICS.authFailing, reading?.failing ?? 0)
+  page.family(METRICS.authIssuerAge)
+  for (const [issuer, age] of Object.entries(reading?.issuers ?? {})) {
+    page.value(METRICS.authIssuerAge, [issuer], age)
+  }
 }
 
 function writeBoard(page: MetricPage, reading: BoardMetrics | undefined, names: readonly string[]): void {

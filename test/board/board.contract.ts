@@ -1,6 +1,10 @@
 /** What every board does, whatever it is made of. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BoardError, LEASE_MS, type Board, type Exchange } from '../../src/board/board.ts'
+import { BoardLink } from '../../src/board/link.ts'
+import { createCoordinator, type Coordinator, type FleetCore } from '../../src/core/coordinator.ts'
+import { arrivalOf } from '../kit/core-driver.ts'
+import { policyOf } from '../kit/policy.ts'
 
 export interface BoardUnderTest {
   /** A board as another replica has it: the same words. */
@@ -91,6 +95,24 @@ export function boardContract(name: string, open: () => Promise<BoardUnderTest>)
       expect([after.words.map(({ word }) => word.length), after.steward]).toEqual([[0], 'b'])
     })
 
+    it('makes the callers of two cores one: a limit, and a workflow that passes through both', async () => {
+      const cores = [one, two].map((board, index) => joinCallers(board, index))
+      try {
+        await until(() => cores.every(({ link }) => link.read().replicas === 2))
+        const passed = await callEverywhere(cores, 4000)
+        // 20 a second, and a second's burst at each before it heard of the other.
+        expect(passed).toBeGreaterThan(60)
+        expect(passed).toBeLessThan(170)
+        for (const { core } of cores) {
+          const [row] = core.workflows(performance.now(), 1)
+          expect(row?.calls).toBeLessThan(300)
+          expect(row?.condition).toBe('over-budget')
+        }
+      } finally {
+        await Promise.all(cores.map(({ link }) => link.stop()))
+      }
+    })
+
     it('counts what it does', async () => {
       const { commands, bytes } = one.traffic
       await one.exchange(say('a', [1, 2, 3]))
@@ -116,4 +138,71 @@ export async function answering(board: Board): Promise<void> {
     }
   }
   throw new Error('the board never answered')
+}
+
+const LIMITED = `version: 1
+workflow: { calls: 20, hardCalls: 300 }
+rules: [{ name: cap, mode: enforce, then: { limits: [{ per: agent, rate: 20/s }] } }]`
+
+interface JoinedCallers {
+  readonly core: Coordinator & FleetCore
+  readonly link: BoardLink
+}
+
+function joinCallers(board: Board, index: number): JoinedCallers {
+  const core = createCoordinator({ policy: policyOf(LIMITED, ['api']), upstreams: ['api'], seed: index })
+  const link = new BoardLink({
+    board,
+    core,
+    callers: core,
+    secret: Buffer.alloc(32, 7),
+    upstreams: ['api'],
+    replica: `replica-${index}`,
+    clock: () => performance.now(),
+    seed: index,
+    onLearnt: () => {},
+    onTrouble: () => {},
+    onBack: () => {},
+  })
+  link.start()
+  return { core, link }
+}
+
+/** Fifty calls a second of one agent's one workflow at each; how many passed. */
+async function callEverywhere(cores: readonly JoinedCallers[], forMs: number): Promise<number> {
+  const from = performance.now()
+  let passed = 0
+  for (let turn = 0; performance.now() - from < forMs; turn++) {
+    for (const { core } of cores) {
+      const at = performance.now()
+      const caller = { agent: 'shared', workflow: 'run' }
+      const verdict = core.arrive(
+        arrivalOf({ ...caller, at, fingerprint: turn + 1, bytes: 1000 + 40 * turn }),
+      )
+      if (verdict.do === 'pass') {
+        passed += 1
+        core.settle({
+          call: 0,
+          at,
+          kind: 'success',
+          status: 200,
+          answered: true,
+          bytesIn: 1000 + 40 * turn,
+          bytesOut: 90,
+        })
+      }
+      core.tick(at)
+    }
+    await new Promise((resolve) =>
+      setTimeout(resolve, Math.max(0, from + 20 * (turn + 1) - performance.now())),
+    )
+  }
+  return passed
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let tries = 0; !isTrue(); tries++) {
+    if (tries > 500) throw new Error('never')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }

@@ -10,15 +10,24 @@ export const hasRedis = existsSync(BINARY)
 export class RedisServer {
   readonly port: number
   #child: ChildProcess | undefined
+  readonly #file: string | undefined
   readonly #extra: readonly string[]
 
-  private constructor(port: number, extra: readonly string[]) {
+  private constructor(port: number, file: string | undefined, extra: readonly string[]) {
     this.port = port
+    this.#file = file
     this.#extra = extra
   }
 
   static async start(...extra: string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), extra)
+    const server = new RedisServer(await freePort(), undefined, extra)
+    await server.begin()
+    return server
+  }
+
+  /** With a file of settings, which a sentinel writes to. */
+  static async startFrom(file: string, ...extra: string[]): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), file, extra)
     await server.begin()
     return server
   }
@@ -26,7 +35,8 @@ export class RedisServer {
   /** On the same port as before, empty. */
   async begin(): Promise<void> {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
-    this.#child = spawn(BINARY, [...args, ...this.#extra], { stdio: 'ignore' })
+    const file = this.#file === undefined ? [] : [this.#file]
+    this.#child = spawn(BINARY, [...file, ...args, ...this.#extra], { stdio: 'ignore' })
     for (let tries = 0; tries < 200; tries++) {
       if (/^(\+PONG|-NOAUTH)/.test(await this.command('PING'))) return
       await new Promise((resolve) => setTimeout(resolve, 20))

@@ -80,6 +80,18 @@ describe('the registry', () => {
     expect(await refusal(commons.registry.get(ann, 'nobody'))).toBe('unknown')
   })
 
+  it('does not take what an agent sent before it left for a sign of life', async () => {
+    await commons.registry.register(ann, 'ann', reviewer)
+    commons.flows.ended('ann', 0, false, commons.wall.at)
+    await commons.registry.leave(ann, 'ann')
+    expect(await commons.registry.get(ann, 'ann')).toMatchObject({ registered: false, live: false })
+    expect(await commons.registry.count()).toEqual({ registered: 0, seen: 0 })
+    commons.wall.pass(1)
+    commons.flows.ended('ann', 0, false, commons.wall.at)
+    expect(await commons.registry.get(ann, 'ann')).toMatchObject({ registered: false, live: true })
+    expect(await commons.registry.count()).toEqual({ registered: 0, seen: 1 })
+  })
+
   it('lists by name in pages, those it only saw among the others', async () => {
     for (let n = 0; n < 300; n++) await commons.registry.register(caller(`a${n}`), `a${n}`, reviewer)
     commons.flows.ended('a150x', 0, false, commons.wall.at)

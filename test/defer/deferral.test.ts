@@ -363,6 +363,29 @@ describe('a rule with do: defer', () => {
     expect(upstream.mostInFlight).toBe(1)
   })
 
+  it('counts as deferred what was promised, and nothing else: not what the store refuses, nor who leaves', async () => {
+    await start([{ delayMs: 1500 }], { rules: RULE, deferral: 'maxCalls: 1' })
+    const first = plain()
+    await eventually(() => upstream.seen.length === 1)
+    const outcomes = (): Record<string, number> =>
+      weir.app.core.read(performance.now()).upstreams[0]!.outcomes
+    expect((await plain()).status).toBe(202)
+    expect((await plain()).status).toBe(429)
+    const socket = connect(Number(new URL(weir.agents).port), '127.0.0.1')
+    socket.write('POST /up/x HTTP/1.1\r\nhost: a\r\nuser-agent: node\r\ncontent-length: 20\r\n\r\nhalf')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    socket.destroy()
+    await eventually(() => outcomes()['client-gone'] === 1)
+    expect(outcomes()['deferred']).toBe(1)
+    const { arrivals } = weir.app.core.read(performance.now()).upstreams[0]!
+    const { open } = weir.app.core.read(performance.now())
+    expect(Object.values(outcomes()).reduce((sum, count) => sum + count, 0) + open).toBe(arrivals)
+    expect(outcomes()['shed']).toBeGreaterThan(0)
+    const page = await (await fetch(`${weir.operator}/metrics`)).text()
+    expect(page).toContain('weir_calls_total{upstream="up",outcome="deferred"} 1\n')
+    await first
+  })
+
   it('gives an SDK, which would take 202 for the answer, a slot instead', async () => {
     await start([{ delayMs: 300 }], { rules: RULE })
     const headers = {

@@ -42,12 +42,24 @@ const FILES = ['helm', 'deploy'].flatMap((folder) =>
     .map((entry) => join(entry.parentPath, entry.name)),
 )
 
-/** The values that the chart asks of a label, wherever it is a metric's first one. */
+/** The values that the chart asks of a label, wherever it is a metric's first one; of `a|b` both. */
 function valuesOf(label: string): string[] {
-  const pattern = new RegExp(`weir_[a-z_]+\\{${label}="([^"]*)"`, 'g')
-  return FILES.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(pattern)]).map(
-    (match) => match[1] as string,
+  const pattern = new RegExp(`weir_[a-z_]+\\{${label}(?:=~|!=|=)\\\\?"([^"\\\\]*)\\\\?"`, 'g')
+  return FILES.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(pattern)]).flatMap((match) =>
+    (match[1] as string).split('|'),
   )
+}
+
+interface Panel {
+  readonly id: number
+  readonly title: string
+  readonly type: string
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+  readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[]
+}
+const DASHBOARD = JSON.parse(readFileSync(join(ROOT, 'helm/weir/files/dashboard.json'), 'utf8')) as {
+  readonly panels: readonly Panel[]
+  readonly templating: { readonly list: readonly { readonly name: string }[] }
 }
 
 describe('metrics named in the chart', () => {
@@ -76,5 +88,57 @@ describe('metrics named in the chart', () => {
     expect(valuesOf('outcome').length * valuesOf('condition').length).toBeGreaterThan(0)
     expect(valuesOf('outcome').filter((value) => !OUTCOMES.some((known) => known === value))).toEqual([])
     expect(valuesOf('condition').filter((value) => !CONDITIONS.some((known) => known === value))).toEqual([])
+  })
+})
+
+describe('the dashboard', () => {
+  const targets = DASHBOARD.panels.flatMap((panel) => panel.targets ?? [])
+
+  it("asks only with variables that it has, and Grafana's own", () => {
+    const known = [...DASHBOARD.templating.list.map(({ name }) => name), '__rate_interval']
+    const used = targets.flatMap(({ expr }) =>
+      [...expr.matchAll(/\$(\w+)/g)].map((match) => match[1] as string),
+    )
+    expect(new Set(used)).toEqual(new Set(['job', 'upstream', '__rate_interval']))
+    expect(used.filter((name) => !known.includes(name))).toEqual([])
+  })
+
+  it('names in legends only labels that the query leaves', () => {
+    for (const { expr, legendFormat } of targets) {
+      const by = /by \(([^)]*)\)/.exec(expr)?.[1]?.split(', ') ?? []
+      const labels = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map((match) => match[1] as string)
+      const unknown = labels.filter((label) => !by.includes(label) && label !== 'instance')
+      expect({ expr, unknown }).toEqual({ expr, unknown: [] })
+    }
+  })
+
+  it('has panels with ids of their own that fill rows of 24 and do not lie on each other', () => {
+    const { panels } = DASHBOARD
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
+    const rows = new Map<number, number>()
+    for (const { gridPos } of panels) {
+      expect(gridPos.x).toBe(rows.get(gridPos.y) ?? 0)
+      rows.set(gridPos.y, gridPos.x + gridPos.w)
+    }
+    expect([...rows.values()].filter((width) => width !== 24)).toEqual([])
+  })
+
+  it('shows every metric that says how an upstream is, and what was done', () => {
+    const named = new Set(
+      targets.flatMap(({ expr }) => namedIn(expr).map(({ name }) => SERIES.get(name)?.name)),
+    )
+    const must = [
+      'condition',
+      'calls',
+      'verdicts',
+      'attempts',
+      'slowdown',
+      'retryingAgents',
+      'limit',
+      'held',
+      'inFlight',
+    ] as const
+    const names = must.map((key) => METRICS[key].name)
+    expect(names.filter((name) => !named.has(name))).toEqual([])
   })
 })

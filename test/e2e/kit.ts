@@ -57,6 +57,8 @@ export interface WorldOptions {
   /** Instead of the sandbox. */
   readonly upstreamUrl?: string
   readonly hopMs?: Millis
+  /** More of `weir.yaml`. */
+  readonly config?: string
   /** How far away the sandbox is: each way takes as long. */
   readonly distanceMs?: Millis
   readonly onCallEnd?: (call: Call, id: string) => void
@@ -71,6 +73,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), 'weir-e2e-'))
   const file = join(directory, 'e2e.yaml')
   await writeFile(file, options.policy ?? WATCHING)
+  await writeFile(join(directory, 'weir.yaml'), options.config ?? '{}')
   const config = loadConfig({
     env: {},
     cwd: directory,

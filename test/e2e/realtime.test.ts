@@ -1,10 +1,14 @@
-/** Voice and other two-way connections: `ws` as the OpenAI SDK drives it, and the WebSocket of the platform. */
+/** Voice and other two-way connections: the OpenAI SDK by wss, `ws` as it drives it, the WebSocket of the platform. */
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import OpenAI from 'openai'
+import { OpenAIRealtimeWS } from 'openai/realtime/ws'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket as Ws, WebSocketServer } from 'ws'
 import { eventually, startWorld } from './kit.ts'
 import type { World } from './kit.ts'
+import { tlsFiles } from '../kit/tls-files.ts'
+import { TEST_CERT } from '../kit/tls-fixture.ts'
 
 let upstream: WebSocketServer
 let requests: IncomingMessage[]
@@ -87,5 +91,55 @@ describe('a realtime connection', () => {
     socket.terminate()
     expect(await eventually(() => upstream.clients.size === 0)).toBe(true)
     expect(await eventually(() => world.app.core.read(performance.now()).open === 0)).toBe(true)
+  })
+})
+
+describe('the realtime client of the OpenAI SDK, which speaks wss alone', () => {
+  async function startSecure(): Promise<World> {
+    await world.close()
+    const files = await tlsFiles()
+    const [{ cert, key }] = files.options.certificates as [{ cert: string; key: string }]
+    world = await startWorld({
+      upstreamUrl: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
+      config: `tls: { cert: ${cert}, key: ${key} }\n`,
+    })
+    await files.close()
+    return world
+  }
+
+  it('holds a conversation through Weir, on the port that plain calls use too', async () => {
+    const { port } = await startSecure()
+    const client = new OpenAI({
+      apiKey: 'sk-voice',
+      baseURL: `http://localhost:${port}/@voice.call-1/openai/v1`,
+    })
+    const realtime = new OpenAIRealtimeWS({ model: 'gpt-realtime', options: { ca: TEST_CERT } }, client)
+    expect(realtime.url.protocol).toBe('wss:')
+    await opened(realtime.socket as unknown as Ws)
+    const answered = new Promise((resolve, reject) => {
+      realtime.on('event', resolve)
+      realtime.on('error', reject)
+    })
+    realtime.send({ type: 'input_audio_buffer.append', audio: 'A'.repeat(50_000) })
+    expect(await answered).toEqual({ type: 'input_audio_buffer.append', audio: 'A'.repeat(50_000) })
+    expect(requests[0]?.url).toBe('/v1/realtime?model=gpt-realtime')
+    expect(requests[0]?.headers.authorization).toBe('Bearer sk-voice')
+    expect(requests[0]?.headers['user-agent']).toMatch(/^OpenAI\/JS /)
+    expect(await (await fetch(`${world.origin}/openai/v1/models`)).status).toBe(426)
+    realtime.close()
+    expect(await eventually(() => world.app.proxy.stats.upgrades === 0 && world.seen.length === 2)).toBe(true)
+    expect(world.seen.map(({ agent, outcome }) => [agent, outcome])).toContainEqual(['voice', 'passed'])
+  })
+
+  it('is told 1001 when Weir goes away', async () => {
+    const { port } = await startSecure()
+    const client = new OpenAI({ apiKey: 'sk-voice', baseURL: `http://localhost:${port}/openai/v1` })
+    const realtime = new OpenAIRealtimeWS({ model: 'm', options: { ca: TEST_CERT } }, client)
+    await opened(realtime.socket as unknown as Ws)
+    const closed = new Promise<number>((resolve) => {
+      realtime.socket.once('close', resolve)
+    })
+    await world.app.stop()
+    expect(await closed).toBe(1001)
   })
 })

@@ -10,10 +10,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { readConfig } from '../../src/config.ts'
 import { loadPolicies } from '../../src/policy/load.ts'
+import { TEST_CERT, TEST_KEY } from '../kit/tls-fixture.ts'
 
 const GOLDEN = join(import.meta.dirname, 'golden')
 const NAMES = readdirSync(GOLDEN).map((file) => file.replace(/\.yaml$/, ''))
-const PEM = '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n'
+/** What Secrets put where the chart says, by its path in the container. */
+const MOUNTED: Readonly<Record<string, string>> = {
+  '/etc/weir/ca/idp.pem': TEST_CERT,
+  '/etc/weir/tls/tls.crt': TEST_CERT,
+  '/etc/weir/tls/tls.key': TEST_KEY,
+  '/etc/weir/auth/keys.yaml': 'keys: []\n',
+  '/etc/weir/auth/agents.yaml': 'keys: []\n',
+  '/etc/weir/deferral/key': 'a'.repeat(40),
+  '/etc/weir/deferral/key-1': 'b'.repeat(40),
+  '/etc/weir/deferral/key-2': 'c'.repeat(40),
+}
+const ENVIRONMENT = {
+  IDP_URL: 'https://idp.example',
+  WEIR_HASH_KEY: 'of at least sixteen characters',
+  WEIR_REDIS_URL: 'rediss://weir:secret@redis.example:6379',
+}
 
 interface Container {
   readonly name: string
@@ -22,6 +38,7 @@ interface Container {
   readonly restartPolicy?: string
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[]
   readonly securityContext: object
+  readonly volumeMounts: readonly { readonly mountPath: string }[]
   readonly resources: { readonly limits: { readonly memory: string } }
 }
 
@@ -48,7 +65,7 @@ function manifests(name: string): Manifest[] {
 
 const PODS = NAMES.flatMap((name) =>
   manifests(name)
-    .filter(({ kind }) => kind === 'Deployment')
+    .filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
     .map(({ spec }) => ({ name, pod: spec.template.spec })),
 )
 
@@ -60,17 +77,22 @@ let folder: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-chart-'))
-  await writeFile(join(folder, 'ca.pem'), PEM)
+  for (const [path, text] of Object.entries(MOUNTED)) await writeFile(placed(path), text)
 })
 afterAll(() => rm(folder, { recursive: true }))
+
+function placed(path: string): string {
+  return join(folder, path.replaceAll('/', '_'))
+}
 
 /** The config as the pod has it, with the mounts where this test has them. */
 async function configOf(name: string): Promise<ReturnType<typeof readConfig>> {
   const text =
     manifests(name).find(({ data }) => data?.['weir.yaml'] !== undefined)?.data?.['weir.yaml'] ?? ''
   const file = join(folder, `${name}.yaml`)
-  await writeFile(file, text.replaceAll('/etc/weir/ca/idp.pem', join(folder, 'ca.pem')))
-  return readConfig({ flags: { config: file }, env: { IDP_URL: 'https://idp.example' } })
+  const placedText = text.replaceAll(/\/(?:etc|var)\/[\w./-]+/g, placed)
+  await writeFile(file, placedText)
+  return readConfig({ flags: { config: file }, env: ENVIRONMENT })
 }
 
 describe.each(NAMES)('the chart with ci/%s-values.yaml', (name) => {
@@ -81,7 +103,7 @@ describe.each(NAMES)('the chart with ci/%s-values.yaml', (name) => {
 
   it('makes policies that Weir takes', async () => {
     const texts = manifests(name).flatMap(({ data }) =>
-      Object.entries(data ?? {}).filter(([key]) => key !== 'weir.yaml'),
+      Object.entries(data ?? {}).filter(([key]) => key.endsWith('.yaml') && key !== 'weir.yaml'),
     )
     const files = texts.map(([key]) => join(folder, `${name}-${key}`))
     await Promise.all(texts.map(([, text], index) => writeFile(files[index]!, text)))
@@ -126,7 +148,9 @@ describe.each(PODS)('the pods of ci/$name-values.yaml', ({ name, pod }) => {
       ) *
       2 ** 20
     expect(heap).toBeGreaterThan(0)
-    expect(heap + read.config.proxy.hold.totalBytes).toBeLessThanOrEqual(limit * 0.8)
+    const { workers } = read.config
+    const processes = workers === 1 ? 1 : workers + 1
+    expect(heap * processes + read.config.proxy.hold.totalBytes).toBeLessThanOrEqual(limit * 0.8)
   })
 })
 
@@ -137,4 +161,21 @@ it('a sidecar starts before its agent, outlives it, and listens on the loopback 
   expect(weir?.restartPolicy).toBe('Always')
   const read = await configOf('sidecar-example')
   expect(read.ok && read.config.proxy.listen.host).toBe('127.0.0.1')
+})
+
+it('what is named by the config is mounted, and nothing else but what users add', () => {
+  for (const { name, pod } of PODS) {
+    const text =
+      manifests(name).find(({ data }) => data?.['weir.yaml'] !== undefined)?.data?.['weir.yaml'] ?? ''
+    const named = [...text.matchAll(/\/(?:etc|var)\/[\w./-]+/g)].map(([path]) => path)
+    const mounts = weirOf(pod)?.volumeMounts.map(({ mountPath }) => mountPath) ?? []
+    const missing = named.filter(
+      (path) => !mounts.some((mount) => path === mount || path.startsWith(`${mount}/`)),
+    )
+    expect({ name, missing }).toEqual({ name, missing: [] })
+    const idle = mounts.filter(
+      (mount) => mount !== '/etc/weir/config' && !named.some((path) => path.startsWith(mount)),
+    )
+    expect({ name, idle }).toEqual({ name, idle: [] })
+  }
 })

@@ -66,7 +66,7 @@ describe('values.schema.json', () => {
 
   it('lets `config` say what weir.yaml can say and the chart does not say itself', () => {
     const schema = JSON.parse(SCHEMA_TEXT) as { properties: { config: { properties: object } } }
-    const written = ['listen', 'auth', 'operator', 'upstreams', 'policies', 'drain']
+    const written = ['listen', 'auth', 'permissions', 'operator', 'upstreams', 'policies', 'drain']
     const left = Object.keys(configFile.shape).filter((key) => !written.includes(key))
     expect(Object.keys(schema.properties.config.properties).toSorted()).toEqual(left.toSorted())
   })

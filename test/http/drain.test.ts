@@ -53,16 +53,27 @@ test('connections that are idle are closed, and those that become idle as they d
   await drained
 })
 
-test('what has not ended by the end of the drain is cut', async () => {
-  const upstream = kept(await HttpUpstream.start({ hang: true }))
-  const proxy = kept(await startProxy({ upstreams: { api: upstream.url }, drainDelayMs: 0, drainMs: 300 }))
-  const client = kept(await RawClient.open(proxy.port))
-  client.send(GET)
+test('what was not answered by the end of the drain is answered by Weir, and what has begun is cut', async () => {
+  const upstream = kept(
+    await HttpUpstream.start({ hang: true }, (_request, response) => {
+      response.writeHead(200, { 'content-length': '10' })
+      response.write('begun')
+    }),
+  )
+  const proxy = kept(await startProxy({ upstreams: { api: upstream.url }, drainDelayMs: 0, drainMs: 400 }))
+  const waiting = kept(await RawClient.open(proxy.port))
+  waiting.send(GET)
   await eventually(() => upstream.seen.length === 1)
+  const reading = kept(await RawClient.open(proxy.port))
+  reading.send(GET)
+  await reading.until((text) => text.endsWith('begun'))
   const startedAt = performance.now()
   await proxy.proxy.drain()
   expect(performance.now() - startedAt).toBeLessThan(1000)
-  await client.closed()
+  await waiting.closed()
+  expect(waiting.text).toMatch(/^HTTP\/1\.1 504 [^]*\r\nweir-problem: going_away\r\n/)
+  await reading.closed()
+  expect(reading.text).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nbegun$/)
   await eventually(() => proxy.proxy.stats.openCalls === 0)
   expect(proxy.core.open).toBe(0)
 })

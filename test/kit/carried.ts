@@ -31,6 +31,7 @@ export function carried(core: RecordedCore): Coordinator & FleetCore {
       if (mark.kind === 'head') statuses[mark.call] = mark.status
       return core.progress(mark)
     },
+    notDeferred: (upstream, happened) => core.notDeferred(upstream, happened),
     settle(settlement) {
       core.settle(settlement)
       const { call, kind, answered, bytesOut, at } = settlement
@@ -53,6 +54,9 @@ export function carried(core: RecordedCore): Coordinator & FleetCore {
     summary: (upstream, now) => core.summary(upstream, now),
     learn: (view) => core.learn(view),
     outlook: (upstream) => core.outlook(upstream),
+    callers: (now) => core.callers(now),
+    learnCallers: (view) => core.learnCallers(view),
+    callersOutlook: () => core.callersOutlook(),
     read: (now) => core.read(now),
     agents: (now, most) => core.agents(now, most),
     workflows: (now, most) => core.workflows(now, most),

@@ -77,6 +77,7 @@ export function decided(
         }
         return directives
       },
+      notDeferred: (upstream, happened) => core.notDeferred(upstream, happened),
       settle: (settlement) => core.settle(settlement),
       wakeAt: () => core.wakeAt(),
       adopt: (policy, at) => core.adopt(policy, at),
@@ -85,6 +86,9 @@ export function decided(
       summary: (upstream, now) => core.summary(upstream, now),
       learn: (view) => core.learn(view),
       outlook: (upstream) => core.outlook(upstream),
+      callers: (now) => core.callers(now),
+      learnCallers: (view) => core.learnCallers(view),
+      callersOutlook: () => core.callersOutlook(),
       read: (now) => core.read(now),
       agents: (now, most) => core.agents(now, most),
       workflows: (now, most) => core.workflows(now, most),

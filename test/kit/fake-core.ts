@@ -1,6 +1,6 @@
 /** A core that passes everything, or whatever a test says, and remembers all that it was told. */
 import type { Coordinator } from '../../src/core/coordinator.ts'
-import type { Advice, Arrival, Directive, Mark, Settlement, Verdict } from '../../src/core/model.ts'
+import type { Advice, Arrival, Directive, Mark, Outcome, Settlement, Verdict } from '../../src/core/model.ts'
 import type { CoreReading } from '../../src/core/reading.ts'
 
 export class FakeCore implements Coordinator {
@@ -9,6 +9,7 @@ export class FakeCore implements Coordinator {
   readonly settlements: Settlement[] = []
   readonly drains: { at: number; until: number }[] = []
   readonly due: Directive[] = []
+  readonly corrections: { upstream: number; happened: Outcome }[] = []
   verdictFor: (arrival: Arrival) => Partial<Verdict> = () => ({})
   advice: Advice = { slotAt: 0 }
   open = 0
@@ -38,6 +39,10 @@ export class FakeCore implements Coordinator {
   settle(settlement: Settlement): void {
     this.open -= 1
     this.settlements.push({ ...settlement })
+  }
+
+  notDeferred(upstream: number, happened: Outcome): void {
+    this.corrections.push({ upstream, happened })
   }
 
   tick(): readonly Directive[] {

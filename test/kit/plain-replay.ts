@@ -3,7 +3,7 @@
  * is noted as text, so that two runs can be compared call for call, instants of releases and slots and all.
  */
 import type { Coordinator, FleetCore } from '../../src/core/coordinator.ts'
-import type { FleetView } from '../../src/core/fleet.ts'
+import type { CallersView, FleetView } from '../../src/core/fleet.ts'
 import type { Arrival } from '../../src/core/model.ts'
 import type { Policy } from '../../src/core/policy.ts'
 import { instantAfter } from '../../src/journal/instant.ts'
@@ -58,6 +58,9 @@ export function replay(
       if (input === 'pressure') inputs.push([order, () => core.pressure(Number(value))])
       if (input === 'summary') inputs.push([order, () => core.summary(Number(value), at)])
       if (input === 'learn') inputs.push([order, () => core.learn(JSON.parse(String(value)) as FleetView)])
+      if (input === 'callers') inputs.push([order, () => core.callers(at)])
+      if (input === 'learn-callers')
+        inputs.push([order, () => core.learnCallers(JSON.parse(String(value)) as CallersView)])
       if (input === 'touch') inputs.push([order, () => core.progress({ kind: 'chunk', call: -1, at })])
     }
   }
@@ -131,6 +134,7 @@ function face(core: Coordinator & FleetCore): Coordinator & FleetCore {
   return {
     arrive: (arrival) => core.arrive(arrival),
     progress: (mark) => core.progress(mark),
+    notDeferred: (upstream, happened) => core.notDeferred(upstream, happened),
     settle: (settlement) => core.settle(settlement),
     tick: (now) => core.tick(now),
     wakeAt: () => core.wakeAt(),
@@ -140,6 +144,9 @@ function face(core: Coordinator & FleetCore): Coordinator & FleetCore {
     summary: (upstream, now) => core.summary(upstream, now),
     learn: (view) => core.learn(view),
     outlook: (upstream) => core.outlook(upstream),
+    callers: (now) => core.callers(now),
+    learnCallers: (view) => core.learnCallers(view),
+    callersOutlook: () => core.callersOutlook(),
     read: (now) => core.read(now),
     agents: (now, most) => core.agents(now, most),
     workflows: (now, most) => core.workflows(now, most),

@@ -14,6 +14,8 @@ export interface TestProxyOptions {
   readonly drainDelayMs?: number
   readonly core?: Coordinator
   readonly own?: NonNullable<ProxyDeps['own']>
+  readonly tls?: ProxyOptions['tls']
+  readonly http2?: ProxyOptions['http2']
 }
 
 export interface TestProxy {
@@ -64,6 +66,8 @@ function proxyOptions(options: TestProxyOptions): ProxyOptions {
       ca: undefined,
       ...(given instanceof URL ? { url: given } : given),
     })),
+    tls: options.tls,
+    http2: options.http2,
     identity: { hashKey: Buffer.alloc(32, 7), agentHeader: 'x-agent-id' },
     limits: {
       headerBytes: 32 * 1024,

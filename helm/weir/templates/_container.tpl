@@ -1,12 +1,13 @@
 {{- /* The container, the same in both modes. */ -}}
 {{- define "weir.container" -}}
+{{- $ports := include "weir.ports" . | fromYaml -}}
 name: weir
 image: {{ include "weir.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args: [run, --config, /etc/weir/config/weir.yaml]
 env:
   - name: NODE_OPTIONS
-    value: --max-old-space-size={{ div (int .Values.memoryMi) 2 }}
+    value: --max-old-space-size={{ include "weir.heapMi" . }}
   {{- if .Values.hashKeySecret.name }}
   - name: WEIR_HASH_KEY
     valueFrom:
@@ -14,15 +15,22 @@ env:
         name: {{ .Values.hashKeySecret.name }}
         key: {{ .Values.hashKeySecret.key }}
   {{- end }}
+  {{- if include "weir.usesRedis" . }}
+  - name: WEIR_REDIS_URL
+    valueFrom:
+      secretKeyRef:
+        name: {{ .Values.redis.secretName }}
+        key: {{ .Values.redis.key }}
+  {{- end }}
   {{- with .Values.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 ports:
   - name: weir-agents
-    containerPort: {{ int .Values.ports.agents }}
+    containerPort: {{ int $ports.agents }}
     protocol: TCP
   - name: weir-operator
-    containerPort: {{ int .Values.ports.operator }}
+    containerPort: {{ int $ports.operator }}
     protocol: TCP
 startupProbe:
   httpGet: { path: /readyz, port: weir-operator }
@@ -61,9 +69,34 @@ volumeMounts:
     mountPath: /etc/weir/policies
     readOnly: true
   {{- end }}
+  {{- if and (eq .Values.mode "gateway") .Values.tls.secretName }}
+  - name: weir-tls
+    mountPath: /etc/weir/tls
+    readOnly: true
+  {{- end }}
+  {{- if and (eq .Values.mode "gateway") .Values.auth.keysSecret.name }}
+  - name: weir-auth
+    mountPath: /etc/weir/auth
+    readOnly: true
+  {{- end }}
+  {{- if ne .Values.deferral.store "none" }}
+  - name: weir-deferral-keys
+    mountPath: /etc/weir/deferral
+    readOnly: true
+  {{- end }}
+  {{- if include "weir.isStateful" . }}
+  - name: weir-data
+    mountPath: /var/lib/weir
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{- /* Half of the memory; each process of several has its own heap, the one that carries no calls included. */ -}}
+{{- define "weir.heapMi" -}}
+{{- $workers := int (default 1 .Values.config.workers) -}}
+{{- div (int .Values.memoryMi) (mul 2 (ternary (add $workers 1) 1 (gt $workers 1))) -}}
 {{- end -}}
 
 {{- define "weir.volumes" -}}
@@ -74,6 +107,21 @@ volumeMounts:
 - name: weir-policies
   configMap:
     name: {{ . }}
+{{- end }}
+{{- if and (eq .Values.mode "gateway") .Values.tls.secretName }}
+- name: weir-tls
+  secret:
+    secretName: {{ .Values.tls.secretName }}
+{{- end }}
+{{- if and (eq .Values.mode "gateway") .Values.auth.keysSecret.name }}
+- name: weir-auth
+  secret:
+    secretName: {{ .Values.auth.keysSecret.name }}
+{{- end }}
+{{- if ne .Values.deferral.store "none" }}
+- name: weir-deferral-keys
+  secret:
+    secretName: {{ .Values.deferral.keysSecret.name }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

@@ -21,6 +21,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
+{{- /* Not the chart's version: a chart that changes nothing about the pods does not restart them. */ -}}
+{{- define "weir.podLabels" -}}
+{{ include "weir.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
 {{- define "weir.image" -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
@@ -36,6 +42,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- else if .Values.policies -}}
 {{- printf "%s-policies" (include "weir.fullname" .) -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* How agents speak to a gateway. */ -}}
+{{- define "weir.scheme" -}}
+{{- ternary "https" "http" (ne .Values.tls.secretName "") -}}
 {{- end -}}
 
 {{- /* Replicas that there are at least. */ -}}

@@ -22,9 +22,26 @@ export interface Published {
   readonly duplicate: boolean
 }
 
+/** The ways that events take to whoever wants them. */
+export type Reader = 'stream' | 'group' | 'page'
+
+/** Where a stream is; it moves on as its client reads. */
+export interface Follower {
+  at: number
+}
+
 export type BusPage = TailPage<BusEvent>
 export type BusEntry = TailEntry<BusEvent>
 
+/** In the place of an event that the disk changed, so that places stay what they are. */
+const DAMAGED: BusEvent = {
+  specversion: '1.0',
+  id: 'damaged',
+  source: '/weir',
+  type: 'weir.event.damaged',
+  time: new Date(0).toISOString(),
+  sender: 'weir',
+}
 const REPEATED_MS: Millis = 600_000
 /** Index of the ids of late. */
 const RECENT = 'event-id-due'
@@ -40,6 +57,9 @@ export class Bus {
   readonly #schemas: SchemaBook
   readonly #tail: LogTail<BusEvent>
   readonly #queue: string[] = []
+  readonly #followers = new Set<Follower>()
+  readonly #published = { agents: 0, weir: 0 }
+  readonly #delivered = { stream: 0, group: 0, page: 0 }
   #writing: Promise<void> | undefined
   #lost = 0
 
@@ -47,7 +67,7 @@ export class Bus {
     this.#store = store
     this.#may = may
     this.#schemas = schemas
-    this.#tail = new LogTail(store, 'events', (text) => readBack<BusEvent>(text))
+    this.#tail = new LogTail(store, 'events', (text) => (text === '' ? DAMAGED : readBack<BusEvent>(text)))
   }
 
   start(): void {
@@ -61,6 +81,33 @@ export class Bus {
   /** Own events that could not be kept. */
   get lost(): number {
     return this.#lost
+  }
+
+  /** By this process: who published, and which way events were handed out. */
+  get counts(): {
+    readonly published: Readonly<Record<'agents' | 'weir', number>>
+    readonly delivered: Readonly<Record<Reader, number>>
+  } {
+    return { published: this.#published, delivered: this.#delivered }
+  }
+
+  handedOut(to: Reader, events: number): void {
+    this.#delivered[to] += events
+  }
+
+  /** A stream begins after this place; answers where it is, and how to say that it has ended. */
+  follow(at: number): { readonly follower: Follower; readonly end: () => void } {
+    const follower = { at }
+    this.#followers.add(follower)
+    return { follower, end: () => this.#followers.delete(follower) }
+  }
+
+  /** Events that the slowest stream has not been given yet. */
+  async streamLag(): Promise<number> {
+    if (this.#followers.size === 0) return 0
+    let least = Infinity
+    for (const { at } of this.#followers) least = Math.min(least, at)
+    return Math.max(0, (await this.last()) - least)
   }
 
   /** @throws Refused `contract` with the reason when one of them does not fit its schema: none is published then */
@@ -165,14 +212,20 @@ export class Bus {
       bounded: true,
     }
     const commit = await this.#store.commit([mark, append])
-    if (commit.ok) return { id: event.id, offset: commit.offsets[0]!, duplicate: false }
+    if (commit.ok) {
+      this.#published.agents += 1
+      return { id: event.id, offset: commit.offsets[0]!, duplicate: false }
+    }
     if (commit.why === 'conflict') {
       const { version = 0 } = (await this.#store.get(key)) ?? {}
       return { id: event.id, offset: await this.#placeOf(version), duplicate: true }
     }
     // More events within ten minutes than ids can be remembered: they are kept, and repetitions are not known.
     const plain = await this.#store.commit([append])
-    if (plain.ok) return { id: event.id, offset: plain.offsets[0]!, duplicate: false }
+    if (plain.ok) {
+      this.#published.agents += 1
+      return { id: event.id, offset: plain.offsets[0]!, duplicate: false }
+    }
     throw full('events')
   }
 
@@ -197,7 +250,8 @@ export class Bus {
       const batch = this.#queue.splice(0, LOOKED_AT)
       try {
         const changes = batch.map((value): Change => ({ do: 'append', log: 'events', value }))
-        if (!(await this.#store.commit(changes)).ok) this.#lost += batch.length
+        if ((await this.#store.commit(changes)).ok) this.#published.weir += batch.length
+        else this.#lost += batch.length
       } catch {
         this.#lost += batch.length
       }

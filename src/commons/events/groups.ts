@@ -75,6 +75,8 @@ interface DeliveryRecord {
 
 /** Deliveries of one group that may be open: a group whose members never acknowledge stops there. */
 const MOST_OPEN = 1000
+/** Groups looked at per round of a count. */
+const ROWS = 256
 
 export class Groups {
   readonly #store: Store
@@ -189,6 +191,20 @@ export class Groups {
         ? undefined
         : await this.#store.commit([{ do: 'put', key, value: stored.value, expected: version, marks }])
     if (commit?.ok !== true) throw new Refused('gone', `delivery ${delivery} is no longer yours`)
+  }
+
+  /** How many groups there are, and how many events the one furthest behind has not been given yet. */
+  async lag(): Promise<{ readonly groups: number; readonly events: number }> {
+    const last = await this.#bus.last()
+    let groups = 0
+    let least = last
+    for (let after = ''; ;) {
+      const rows = await this.#store.scan('group/', after, ROWS)
+      groups += rows.length
+      for (const { value } of rows) least = Math.min(least, groupOf(value).cursor)
+      if (rows.length < ROWS) return { groups, events: last - least }
+      after = rows.at(-1)!.key
+    }
   }
 
   async #take(caller: Caller, group: string, most: number): Promise<readonly Delivery[]> {

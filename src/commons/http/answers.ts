@@ -1,7 +1,7 @@
 /** What the commons says, as HTTP: JSON, or a problem (RFC 9457) with what is wrong, where, and what is allowed. */
 import type { ServerResponse } from 'node:http'
 import { REFUSALS, Refused } from '../refused.ts'
-import { StoreError } from '../store.ts'
+import { DamagedError, StoreError } from '../store.ts'
 import type { Answer } from './route.ts'
 
 /** Seconds after which it is worth another try. */
@@ -40,7 +40,12 @@ export function problemOf(error: unknown): { readonly answer: Answer; readonly i
       ? error
       : error instanceof StoreError
         ? new Refused('unavailable', 'the store of the commons does not answer; proxying goes on')
-        : undefined
+        : error instanceof DamagedError
+          ? new Refused(
+              'damaged',
+              'this record is not what was written, and is left alone; all others are whole',
+            )
+          : undefined
   if (refused === undefined) {
     const body = {
       type: 'about:blank',
@@ -65,6 +70,6 @@ export function problemOf(error: unknown): { readonly answer: Answer; readonly i
         ...(refused.faults.length === 0 ? {} : { errors: refused.faults }),
       },
     },
-    isOurs: error instanceof StoreError,
+    isOurs: error instanceof StoreError || error instanceof DamagedError,
   }
 }

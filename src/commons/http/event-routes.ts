@@ -110,12 +110,20 @@ export const eventRoutes: readonly Route[] = [
         const stream = asked.stream()
         // A place that this log never reached: it was begun anew.
         if (at > (await newest())) at = 0
-        while (!asked.signal.aborted) {
-          const { entries, next, first } = await commons.bus.find(caller, filter, at, 64)
-          if (at + 1 < first) await stream.send('weir.gap', { from: at + 1, to: first - 1 })
-          for (const { offset, item } of entries) await stream.send(item.type, item, offset)
-          at = next
-          if (entries.length === 0) await commons.bus.grown(15_000, asked.signal)
+        const { follower, end } = commons.bus.follow(at)
+        try {
+          while (!asked.signal.aborted) {
+            const { entries, next, first } = await commons.bus.find(caller, filter, follower.at, 64)
+            if (follower.at + 1 < first) {
+              await stream.send('weir.gap', { from: follower.at + 1, to: first - 1 })
+            }
+            for (const { offset, item } of entries) await stream.send(item.type, item, offset)
+            commons.bus.handedOut('stream', entries.length)
+            follower.at = next
+            if (entries.length === 0) await commons.bus.grown(15_000, asked.signal)
+          }
+        } finally {
+          end()
         }
         return undefined
       }
@@ -128,6 +136,7 @@ export const eventRoutes: readonly Route[] = [
           found = await commons.bus.find(caller, filter, found.next, query.limit)
         }
       }
+      commons.bus.handedOut('page', found.entries.length)
       const events = found.entries.map(({ offset, item }) => ({ offset, event: item }))
       return { status: 200, body: { events, next: found.next, first: found.first } }
     },
@@ -192,6 +201,7 @@ export const eventRoutes: readonly Route[] = [
       if (body.waitMs > 0) asked.wait()
       const wait = Math.min(body.waitMs, commons.limits.waitMs)
       const found = await commons.groups.receive(caller, params.group, body.max, wait, asked.signal)
+      commons.bus.handedOut('group', found.length)
       const deliveries = found.map((each) => ({
         ...each,
         leaseUntil: new Date(each.leaseUntil).toISOString(),

@@ -18,7 +18,15 @@ const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457' })
 
-export function openApi(routes: readonly Route[], version: string): Schema {
+/** What a row says of itself; what runs it is of no interest here. */
+export type RouteNote = Omit<Route, 'run'>
+
+const ABOUT = {
+  title: 'Weir: the commons',
+  description: 'What agents share through Weir on purpose: registry, events, state and tasks.',
+}
+
+export function openApi(routes: readonly RouteNote[], version: string, about = ABOUT): Schema {
   const components: Record<string, Schema> = {}
   const paths: Record<string, Schema> = {}
   for (const row of routes) {
@@ -30,9 +38,8 @@ export function openApi(routes: readonly Route[], version: string): Schema {
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Weir: the commons',
+      ...about,
       version,
-      description: 'What agents share through Weir on purpose: registry, events, state and tasks.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: "The agents' port" }],
@@ -50,7 +57,7 @@ export function openApi(routes: readonly Route[], version: string): Schema {
   }
 }
 
-function operation(row: Route, components: Record<string, Schema>): Schema {
+function operation(row: RouteNote, components: Record<string, Schema>): Schema {
   const parameters = [
     ...parametersOf(row.params, 'path', components),
     ...parametersOf(row.query, 'query', components),
@@ -86,7 +93,11 @@ function operation(row: Route, components: Record<string, Schema>): Schema {
   }
 }
 
-function answerOf(row: Route, note: Route['answers'][number], components: Record<string, Schema>): Schema {
+function answerOf(
+  row: RouteNote,
+  note: RouteNote['answers'][number],
+  components: Record<string, Schema>,
+): Schema {
   const isStream = row.headers?.['Last-Event-ID'] !== undefined
   const content =
     note.schema === undefined

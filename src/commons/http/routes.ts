@@ -5,6 +5,7 @@ import type { Route } from './route.ts'
 import { schemaRoutes } from './schema-routes.ts'
 import { stateRoutes } from './state-routes.ts'
 import { taskRoutes } from './task-routes.ts'
+import { workflowRoutes } from './workflow-routes.ts'
 
 export const ROUTES: readonly Route[] = [
   ...agentRoutes,
@@ -12,4 +13,5 @@ export const ROUTES: readonly Route[] = [
   ...schemaRoutes,
   ...stateRoutes,
   ...taskRoutes,
+  ...workflowRoutes,
 ]

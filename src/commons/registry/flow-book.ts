@@ -13,6 +13,8 @@ interface Flow {
 
 interface AgentFlows {
   lastSeenAt: Millis
+  /** When it was said to be gone; a later call brings it back. */
+  leftAt: Millis
   /** By upstream index; few. */
   readonly flows: Map<number, Flow>
 }
@@ -38,7 +40,7 @@ export class FlowBook {
     let known = this.#agents.get(agent)
     if (known === undefined) {
       if (this.#agents.size >= this.#most) this.#forget()
-      this.#agents.set(agent, (known = { lastSeenAt: at, flows: new Map() }))
+      this.#agents.set(agent, (known = { lastSeenAt: at, leftAt: 0, flows: new Map() }))
     }
     known.lastSeenAt = at
     let flow = known.flows.get(upstream)
@@ -46,6 +48,18 @@ export class FlowBook {
     flow.calls += 1
     if (isError) flow.errors += 1
     flow.lastSeenAt = at
+  }
+
+  /** It has left: what it sent before is no sign of life any more. */
+  left(agent: string, at: Millis): void {
+    const known = this.#agents.get(agent)
+    if (known !== undefined) known.leftAt = at
+  }
+
+  /** Whether a call of it was seen after this instant, and after it was said to be gone. */
+  isSeen(agent: string, after: Millis): boolean {
+    const known = this.#agents.get(agent)
+    return known !== undefined && known.lastSeenAt > Math.max(after, known.leftAt)
   }
 
   of(agent: string): Observed | undefined {
@@ -69,6 +83,13 @@ export class FlowBook {
       condition: this.#names.agent(agent),
       flows,
     }
+  }
+
+  /** How many sent a call after this instant. */
+  seenSince(at: Millis): number {
+    let count = 0
+    for (const agent of this.#agents.keys()) if (this.isSeen(agent, at)) count += 1
+    return count
   }
 
   /** Names after `after`, by name. */

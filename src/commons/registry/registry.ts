@@ -98,7 +98,7 @@ export class Registry {
       if (stored === undefined) throw new Refused('unknown', `${agent} is not registered`)
       return { changes: this.#leaving(agent, stored.version, 'it said so'), result: () => undefined }
     })
-    await this.#onLeft(agent, 'it left')
+    await this.#gone(agent, 'it left')
   }
 
   /** @throws Refused `unknown` */
@@ -133,6 +133,12 @@ export class Registry {
     }
   }
 
+  /** registered: alive by what they say. seen: by their traffic, whether they are registered or not. */
+  async count(): Promise<{ readonly registered: number; readonly seen: number }> {
+    const seen = this.#flows.seenSince(this.#store.now() - SEEN_MS)
+    return { registered: await this.#store.count(DUE), seen }
+  }
+
   /** Lets those go who have been silent for too long. */
   async tick(): Promise<void> {
     const due = await this.#store.marked(DUE, this.#store.now(), ROUND)
@@ -140,8 +146,13 @@ export class Registry {
       const agent = key.slice('agent/'.length)
       // Another replica may be faster; a heartbeat that comes in between wins.
       const commit = await this.#store.commit(this.#leaving(agent, version, 'no sign of life'))
-      if (commit.ok) await this.#onLeft(agent, 'it gave no sign of life')
+      if (commit.ok) await this.#gone(agent, 'it gave no sign of life')
     }
+  }
+
+  #gone(agent: string, reason: string): Promise<unknown> {
+    this.#flows.left(agent, this.#store.now())
+    return this.#onLeft(agent, reason)
   }
 
   #leaving(agent: string, version: number, reason: string): Change[] {
@@ -161,7 +172,7 @@ export class Registry {
     const isRegistered = record !== undefined && record.expiresAt > now
     const observed = this.#flows.of(agent)
     if (!isRegistered && observed === undefined) return undefined
-    const isSeen = observed !== undefined && now - observed.lastSeenAt <= SEEN_MS
+    const isSeen = this.#flows.isSeen(agent, now - SEEN_MS)
     return {
       agent,
       registered: isRegistered,

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import type { Millis } from '../../core/model.ts'
 import {
+  DamagedError,
   isAsExpected,
   roomOf,
   StoreError,
@@ -22,8 +23,11 @@ import {
   type Stored,
   type StoreBounds,
 } from '../store.ts'
+import { readBack } from '../read-back.ts'
+import { checkLmdbFile } from './lmdb-file.ts'
 import { LogListeners } from './log-listeners.ts'
 import { Usage } from './usage.ts'
+import { packRecord, unpackRecord } from './whole-record.ts'
 
 interface Kept {
   readonly version: number
@@ -58,9 +62,10 @@ export class LmdbStore implements Store {
   #usage: Usage
   #counts = new Map<string, number>()
   #root: RootDatabase<unknown, string> | undefined
-  #records!: Database<Kept, string>
+  #damaged = 0
+  #records!: Database<Buffer, string>
   #marks!: Database<boolean, MarkKey>
-  #entries!: Database<Entry, [LogName, number]>
+  #entries!: Database<Buffer, [LogName, number]>
   #meta!: Database<number | LogEnds, string>
 
   constructor(directory: string, bounds: StoreBounds, wall: () => Millis) {
@@ -73,15 +78,28 @@ export class LmdbStore implements Store {
   async open(): Promise<void> {
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
-      this.#root = open<unknown, string>({ path: join(this.#directory, 'commons.mdb'), maxDbs: 4 })
-      this.#records = this.#root.openDB<Kept, string>({ name: 'records' })
+      const path = join(this.#directory, 'commons.mdb')
+      checkLmdbFile(path)
+      this.#root = open<unknown, string>({
+        path,
+        maxDbs: 4,
+        // Its own batches leave rejections that nobody hears when a commit fails (lmdb 3.5, write.js).
+        eventTurnBatching: false,
+      })
+      this.#records = this.#root.openDB<Buffer, string>({ name: 'records', encoding: 'binary' })
       this.#marks = this.#root.openDB<boolean, MarkKey>({ name: 'marks' })
-      this.#entries = this.#root.openDB<Entry, [LogName, number]>({ name: 'entries' })
+      this.#entries = this.#root.openDB<Buffer, [LogName, number]>({ name: 'entries', encoding: 'binary' })
       this.#meta = this.#root.openDB<number | LogEnds, string>({ name: 'meta' })
       this.#tally()
     } catch (error) {
+      await this.close().catch(ignore)
       throw unavailable(error)
     }
+  }
+
+  /** Records that were not what was written, when they were last counted. */
+  get damaged(): number {
+    return this.#damaged
   }
 
   async close(): Promise<void> {
@@ -92,7 +110,8 @@ export class LmdbStore implements Store {
 
   async get(key: string): Promise<Stored | undefined> {
     this.#look()
-    const kept = this.#records.get(key)
+    const kept = this.#at(key)
+    if (kept === 'damaged') throw new DamagedError(`the record ${key} is not what was written`)
     return kept === undefined ? undefined : shown(key, kept)
   }
 
@@ -102,7 +121,8 @@ export class LmdbStore implements Store {
     const start = after > prefix ? after : prefix
     for (const { key, value } of this.#records.getRange({ start, limit: most + 1 })) {
       if (found.length >= most || !key.startsWith(prefix)) break
-      if (key !== after) found.push(shown(key, value))
+      const kept = unpacked(key, value)
+      if (key !== after && kept !== undefined) found.push(shown(key, kept))
     }
     return found
   }
@@ -113,8 +133,8 @@ export class LmdbStore implements Store {
     const range = { start: keyPart(index), end: keyPart(index, AFTER_NUMBERS), limit: most }
     for (const [, at, key] of this.#marks.getKeys(range)) {
       if (at > until) break
-      const kept = this.#records.get(key)
-      if (kept !== undefined) found.push({ ...shown(key, kept), at })
+      const kept = this.#at(key)
+      if (kept !== undefined && kept !== 'damaged') found.push({ ...shown(key, kept), at })
     }
     return found
   }
@@ -131,6 +151,9 @@ export class LmdbStore implements Store {
       if (commit.ok) this.#listeners.tell(grown)
       return commit
     } catch (error) {
+      if (error instanceof Error && 'commitError' in error && error.commitError instanceof Promise) {
+        error.commitError.catch(ignore)
+      }
       // What was counted did not happen.
       if (this.#root !== undefined) this.#tally()
       throw unavailable(error)
@@ -146,7 +169,11 @@ export class LmdbStore implements Store {
       end: [log, last + 1] as [LogName, number],
       limit: most,
     }
-    for (const { key, value } of this.#entries.getRange(range)) entries.push({ offset: key[1], ...value })
+    for (const { key, value } of this.#entries.getRange(range)) {
+      const [, offset] = key
+      const entry = unpackRecord(placeOf(log, offset), value)
+      entries.push({ offset, version: Number(entry?.head ?? 0), value: entry?.value ?? '' })
+    }
     return { entries, first, last }
   }
 
@@ -161,14 +188,14 @@ export class LmdbStore implements Store {
   /** All checks before the first write: a refusal leaves the shared transaction as it was. */
   #apply(changes: readonly Change[], grown: Set<LogName>): Commit {
     for (const change of changes) {
-      if (change.do !== 'append' && !isAsExpected(change.expected, this.#records.get(change.key)?.version)) {
+      if (change.do !== 'append' && !isAsExpected(change.expected, this.#version(change.key))) {
         return { ok: false, why: 'conflict', key: change.key }
       }
     }
-    const room = this.#usage.overflow(changes, (key) => this.#records.get(key)?.value)
+    const room = this.#usage.overflow(changes, (key) => this.#whole(key)?.value)
     if (room !== undefined) return { ok: false, why: 'full', room }
     const version = Number(this.#meta.get('version') ?? 0) + 1
-    void this.#meta.put('version', version)
+    heard(this.#meta.put('version', version))
     const offsets: number[] = []
     for (const change of changes) {
       if (change.do === 'put')
@@ -183,44 +210,65 @@ export class LmdbStore implements Store {
   }
 
   #put(key: string, kept: Kept): void {
-    const before = this.#records.get(key)
+    const before = this.#whole(key)
     if (before !== undefined) this.#unmark(key, before.marks)
-    void this.#records.put(key, kept)
+    heard(this.#records.put(key, packed(key, kept)))
     for (const [index, at] of Object.entries(kept.marks)) {
-      void this.#marks.put([index, at, key], true)
+      heard(this.#marks.put([index, at, key], true))
       this.#add(index, 1)
     }
     this.#usage.change(roomOf(key), key, before?.value, kept.value)
   }
 
   #delete(key: string): void {
-    const before = this.#records.get(key)
-    if (before === undefined) return
+    const before = this.#whole(key)
+    if (before === undefined) {
+      heard(this.#records.remove(key))
+      return
+    }
     this.#unmark(key, before.marks)
-    void this.#records.remove(key)
+    heard(this.#records.remove(key))
     this.#usage.change(roomOf(key), key, before.value, undefined)
   }
 
   #unmark(key: string, marks: Marks): void {
     for (const [index, at] of Object.entries(marks)) {
-      void this.#marks.remove([index, at, key])
+      heard(this.#marks.remove([index, at, key]))
       this.#add(index, -1)
     }
   }
 
-  #append(log: LogName, entry: Entry): number {
+  #at(key: string): Kept | 'damaged' | undefined {
+    const bytes = this.#records.get(key)
+    return bytes === undefined ? undefined : (unpacked(key, bytes) ?? 'damaged')
+  }
+
+  /** Undefined = there is none, or none that can be used. */
+  #whole(key: string): Kept | undefined {
+    const kept = this.#at(key)
+    return kept === 'damaged' ? undefined : kept
+  }
+
+  /** No step is taken over what is damaged: its version is one that nobody can expect. */
+  #version(key: string): number | undefined {
+    const kept = this.#at(key)
+    return kept === 'damaged' ? -1 : kept?.version
+  }
+
+  #append(log: LogName, { version, value }: Entry): number {
     const bounds = this.#bounds.logs[log]
     const ends = this.#ends(log)
     const last = ends.last + 1
-    void this.#entries.put([log, last], entry)
+    heard(this.#entries.put([log, last], packRecord(placeOf(log, last), String(version), value)))
     let { first } = ends
-    let bytes = ends.bytes + entry.value.length
+    let bytes = ends.bytes + value.length
     while (last - first + 1 > bounds.entries || (bytes > bounds.bytes && first <= last)) {
-      bytes -= this.#entries.get([log, first])?.value.length ?? 0
-      void this.#entries.remove([log, first])
+      const oldest = this.#entries.get([log, first])
+      bytes -= oldest === undefined ? 0 : (unpackRecord(placeOf(log, first), oldest)?.value.length ?? 0)
+      heard(this.#entries.remove([log, first]))
       first += 1
     }
-    void this.#meta.put(log, { first, last, bytes })
+    heard(this.#meta.put(log, { first, last, bytes }))
     return last
   }
 
@@ -238,9 +286,15 @@ export class LmdbStore implements Store {
   #tally(): void {
     this.#usage = new Usage(this.#bounds.rooms)
     this.#counts = new Map()
+    this.#damaged = 0
     for (const { key, value } of this.#records.getRange()) {
-      this.#usage.change(roomOf(key), key, undefined, value.value)
-      for (const index of Object.keys(value.marks)) this.#add(index, 1)
+      const kept = unpacked(key, value)
+      // It stays where it is: somebody may want to look at it.
+      if (kept === undefined) this.#damaged += 1
+      else {
+        this.#usage.change(roomOf(key), key, undefined, kept.value)
+        for (const index of Object.keys(kept.marks)) this.#add(index, 1)
+      }
     }
   }
 
@@ -250,6 +304,28 @@ export class LmdbStore implements Store {
     this.#root.resetReadTxn()
     return this.#root
   }
+}
+
+/** Each write reports what its transaction reports: heard there is enough, unheard would end the process. */
+function heard(write: Promise<boolean>): void {
+  write.catch(ignore)
+}
+
+function ignore(): void {}
+
+function packed(key: string, { version, marks, value }: Kept): Buffer {
+  return packRecord(key, JSON.stringify([version, marks]), value)
+}
+
+function unpacked(key: string, bytes: Buffer): Kept | undefined {
+  const whole = unpackRecord(key, bytes)
+  if (whole === undefined) return undefined
+  const [version, marks] = readBack<[number, Marks]>(whole.head)
+  return { version, marks, value: whole.value }
+}
+
+function placeOf(log: LogName, offset: number): string {
+  return `${log} ${offset}`
 }
 
 function shown(key: string, { version, value }: Kept): Stored {

@@ -3,6 +3,7 @@ import type { Millis } from '../../core/model.ts'
 import { ownEventText, type OwnEvent } from '../events/cloud-event.ts'
 import type { Json } from '../json.ts'
 import type { Change } from '../store.ts'
+import { giverOf } from './task-machine.ts'
 import type { Task } from './task.ts'
 
 /** Undefined = a step that nobody needs to hear of (a heartbeat). */
@@ -44,6 +45,12 @@ export function taskEvent(before: Task | undefined, after: Task, now: Millis): C
   if (after.parent !== '') data['parent'] = after.parent
   const { state } = after
   if (state.in === 'running' || state.in === 'done') data['owner'] = state.owner
+  // Who hands it to whom, and why again, is said in one message: it needs no other to be understood.
+  if (before === undefined || state.in === 'running' || state.in === 'gate') data['handedBy'] = giverOf(after)
+  if (state.in === 'running') {
+    const failed = after.tried.findLast(({ end }) => end !== 'undelivered')
+    if (failed !== undefined) data['why'] = `${failed.end}: ${failed.reason}`
+  }
   if (state.in === 'parked') data['upstream'] = state.upstream
   if (state.in === 'gate') data['why'] = `${state.cause}: ${state.detail}`
   if (before?.state.in === 'running' && state.in !== 'done') {

@@ -32,6 +32,8 @@ export interface Origin {
   readonly by: string
   readonly correlationid: string
   readonly parent: string
+  /** Who passes it on; absent = `by`. */
+  readonly handedBy?: string
 }
 
 /** @param waitsFor tasks of `after` that are not done yet */
@@ -60,6 +62,7 @@ export function created(spec: TaskSpec, origin: Origin, waitsFor: readonly strin
     createdAt: now,
     correlationid: origin.correlationid,
     parent: origin.parent,
+    handedBy: origin.handedBy ?? origin.by,
     state,
     attempt: 0,
     fence: 0,
@@ -100,8 +103,9 @@ export function attemptEnded(task: Task, end: AttemptEnd, reason: string, now: M
   const ended = { owner: state.owner, fence: task.fence, from: state.since, until: now, end, reason }
   const tried = [...task.tried, ended].slice(-REMEMBERED_ATTEMPTS)
   // An assignment that never reached its owner was no attempt.
-  const attempt = end === 'undelivered' ? task.attempt - 1 : task.attempt
-  const next = { ...task, attempt, tried }
+  const isDelivered = end !== 'undelivered'
+  const attempt = isDelivered ? task.attempt : task.attempt - 1
+  const next = { ...task, attempt, tried, ...(isDelivered ? { handedBy: state.owner } : {}) }
   if (isOverdue(task, now)) return { ...next, state: atGate('deadline', 'its time is over', now) }
   if (attempt >= task.attempts) {
     return {
@@ -160,6 +164,7 @@ export function decided(task: Task, by: string, what: Decision, now: Millis): Ta
   return {
     ...task,
     attempts: task.attempt + what.attempts,
+    handedBy: by,
     deadlineAt: what.deadlineMs === undefined ? 0 : now + what.deadlineMs,
     state: { in: 'ready', since: now, notBefore: now },
   }
@@ -175,16 +180,23 @@ export function followUps(before: Task, after: Task, now: Millis): readonly Task
   const isDone = after.state.in === 'done' && before.state.in !== 'done'
   const isLost = after.state.in === 'gate' && before.state.in !== 'gate' && after.state.cause !== 'dependency'
   const specs = isDone ? after.onDone : isLost ? after.onFailed : []
+  const handedBy = after.state.in === 'done' ? after.state.owner : giverOf(after)
   return specs.map((spec, index) => {
     const origin = {
       id: `${after.id}.${isDone ? 'd' : `f${after.state.since.toString(36)}-`}${index}`,
       by: after.createdBy,
       correlationid: after.correlationid,
       parent: after.id,
+      handedBy,
     }
     const { inputFrom: _, ...rest } = spec
     return created({ ...rest, input: inputOf(spec, after) }, origin, [], now)
   })
+}
+
+/** Who passes it on now. */
+export function giverOf({ handedBy, createdBy }: Task): string {
+  return handedBy ?? createdBy
 }
 
 function inputOf(spec: FollowUp, task: Task): unknown {

@@ -170,6 +170,11 @@ export interface Task {
   readonly correlationid: string
   /** The task that it follows; '' = none. */
   readonly parent: string
+  /**
+   * Who passes it on: its creator, whoever ended the task that it follows, whoever failed at it last, or the person at
+   * the gate. Absent in records of earlier versions: the creator.
+   */
+  readonly handedBy?: string
   readonly state: TaskState
   /** Attempts so far. */
   readonly attempt: number

@@ -40,6 +40,13 @@ export class Tasks {
   readonly #gate: UpstreamGate
   readonly #options: TasksOptions
   readonly #ids = new TaskIds()
+  readonly #reassigned: Record<AttemptEnd, number> = {
+    failed: 0,
+    contract: 0,
+    lease: 0,
+    left: 0,
+    undelivered: 0,
+  }
   /** Told of every task that may be claimed now. */
   #onReady: (capability: string) => void = () => {}
 
@@ -53,6 +60,11 @@ export class Tasks {
 
   onReady(listener: (capability: string) => void): void {
     this.#onReady = listener
+  }
+
+  /** Tasks that this process took from an owner for another one, by why. */
+  get reassigned(): Readonly<Record<AttemptEnd, number>> {
+    return this.#reassigned
   }
 
   /** @throws Refused `conflict` when the id is there already, `unknown` names of tasks or upstreams, `contract`, `full` */
@@ -108,6 +120,17 @@ export class Tasks {
   async ownedBy(caller: Caller, owner: string, most: number): Promise<readonly Task[]> {
     demand(this.#may, caller, { do: 'task.read', on: '*' })
     return (await this.#store.marked(machine.INDEX.owner(owner), Infinity, most)).map(taskOf)
+  }
+
+  /** Tasks that are blocked until this one is done, those that wait the longest first. */
+  async waitingFor(id: string, most: number): Promise<readonly Task[]> {
+    return (await this.#store.marked(machine.INDEX.after(id), Infinity, most)).map(taskOf)
+  }
+
+  /** Undefined = it is not kept any more. */
+  async find(id: string): Promise<Task | undefined> {
+    const stored = await this.#store.get(keyOf(id))
+    return stored === undefined ? undefined : taskOf(stored)
   }
 
   count(state: TaskStateName): Promise<number> {
@@ -307,8 +330,15 @@ export class Tasks {
     if (after === undefined) return undefined
     const commit = await this.#store.commit(this.#step(before, after, version, this.#store.now(), false))
     if (!commit.ok) return undefined
+    this.#count(before, after)
     this.#tell(after)
     return after
+  }
+
+  #count(before: Task, after: Task): void {
+    if (before.state.in !== 'running' || after.state.in !== 'ready') return
+    const last = after.tried.at(-1)
+    if (last !== undefined) this.#reassigned[last.end] += 1
   }
 
   /** A step of whoever owns it, under its fence. */
@@ -334,6 +364,7 @@ export class Tasks {
       return {
         changes: this.#step(task, after, version, now, false),
         result: () => {
+          this.#count(task, after)
           this.#tell(after)
           return after
         },

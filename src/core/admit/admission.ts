@@ -46,7 +46,7 @@ const PRESSURE_NO_HOLD = 0.8
 const PRESSURE_SHED = 0.9
 
 export interface WorkflowCounts {
-  calls(slot: number): number
+  totalCalls(slot: number): number
   depth(slot: number): number
 }
 
@@ -90,7 +90,8 @@ export class Admission {
     const kind = decider?.then.do
     if (kind === 'pass') return this.#pass(call, state, 'exempt', at)
     if (decider?.then.final === true) return final(decider.index, call.upstream, 'forbidden')
-    if (this.#workflows.calls(call.workflowSlot) > call.callsCap) return final(-1, call.upstream, 'budget')
+    if (this.#workflows.totalCalls(call.workflowSlot) > call.callsCap)
+      return final(-1, call.upstream, 'budget')
     if (this.#workflows.depth(call.workflowSlot) > call.depthCap) return final(-1, call.upstream, 'fan-out')
     if (kind === undefined) return this.#staticOnly(slot, call, state, at, false, again)
     const until = at + this.#patience(call, state, at)
@@ -111,7 +112,7 @@ export class Admission {
     const rule = this.rulebook.rule(call.shadow)
     const index = rule?.index ?? -1
     if (rule?.then.final === true) return final(index, call.upstream, 'forbidden')
-    if (this.#workflows.calls(call.workflowSlot) > call.shadowCallsCap)
+    if (this.#workflows.totalCalls(call.workflowSlot) > call.shadowCallsCap)
       return final(index, call.upstream, 'budget')
     if (this.#workflows.depth(call.workflowSlot) > call.shadowDepthCap)
       return final(index, call.upstream, 'fan-out')

@@ -5,7 +5,9 @@
 import { Concurrency } from '../limit/concurrency.ts'
 import { Gcra } from '../limit/gcra.ts'
 import type { Millis, Reason } from '../model.ts'
-import type { Policy, Rule } from '../policy.ts'
+import { KeyShares, MOST_KEYS, type KeyNews } from '../fleet/key-shares.ts'
+import { hashId } from '../fleet/sketch.ts'
+import type { Policy, Rule, StaticLimit } from '../policy.ts'
 
 export interface Keys {
   readonly upstream: number
@@ -17,10 +19,14 @@ export interface TableSizes {
   readonly upstreams: number
   readonly agents: number
   readonly workflows: number
+  /** What a slot stands for, to tell other replicas; absent = there are none, whatever a limit's scope. */
+  readonly nameOf?: (per: StaticLimit['per'], slot: number) => string
 }
 
 interface Gate {
-  readonly per: 'upstream' | 'agent' | 'workflow'
+  readonly per: StaticLimit['per']
+  /** Of a limit that holds for all replicas. */
+  readonly shares: KeyShares | undefined
   readonly rate: Gcra | undefined
   readonly concurrency: Concurrency | undefined
   readonly reason: Reason
@@ -55,10 +61,11 @@ export class StaticLimits {
       const number = gates[index]!
       const gate = this.#gates[number]!
       const key = keyOf(gate, keys)
-      const waitMs = gate.rate?.take(key, at) ?? 0
-      const full = waitMs === 0 && gate.concurrency?.take(key) === false
+      const { shares } = gate
+      shares?.ask(key, at)
+      const waitMs = gate.rate?.take(key, at, shares?.part(key)) ?? 0
+      const full = waitMs === 0 && gate.concurrency?.take(key, shares?.places(key)) === false
       if (waitMs === 0 && !full) continue
-      if (full) gate.rate?.giveBack(key)
       this.#giveBack(gates, index, keys)
       return { gate: number, waitMs: full ? -1 : waitMs, reason: gate.reason }
     }
@@ -82,38 +89,139 @@ export class StaticLimits {
     for (let index = taken - 1; index >= 0; index--) {
       const gate = this.#gates[gates[index]!]!
       const key = keyOf(gate, keys)
-      gate.rate?.giveBack(key)
+      gate.rate?.giveBack(key, gate.shares?.part(key))
       gate.concurrency?.give(key)
     }
   }
 
   /** The agent's or workflow's slot belongs to somebody else from now on. */
   forget(per: 'agent' | 'workflow', slot: number): void {
-    for (const gate of this.#gates) if (gate.per === per) gate.rate?.reset(slot)
+    for (const gate of this.#gates) {
+      if (gate.per !== per) continue
+      gate.rate?.reset(slot)
+      gate.shares?.forget(slot)
+    }
+  }
+
+  /** Calls at once that `place` has room for now. */
+  roomAt(place: number): number {
+    const gate = this.#gates[Math.floor(place / PLACES_PER_GATE)]
+    const key = place % PLACES_PER_GATE
+    if (gate?.concurrency === undefined) return 0
+    return Math.max(0, (gate.shares?.places(key) ?? 0) - gate.concurrency.count(key))
+  }
+
+  /** What keys of limits for the whole fleet ask for here: see `CallersSummary.demands`. */
+  tell(now: Millis): readonly number[] {
+    const rows = this.#gates.flatMap(({ shares }) =>
+      shares === undefined ? [] : shares.tell(now).map((row) => ({ shares, row })),
+    )
+    rows.sort((a, b) => b.row.load - a.row.load)
+    const word: number[] = []
+    for (const [index, { shares, row }] of rows.entries()) {
+      const isTold = index < MOST_KEYS
+      if (isTold) word.push(row.id, row.load, row.inUse)
+      shares.said(row.slot, isTold ? row.load : 0)
+    }
+    return word
+  }
+
+  /** What the others ask for: divides anew. */
+  hear(news: KeyNews): void {
+    for (const { shares } of this.#gates) shares?.hear(news)
+  }
+
+  /** The board does not answer; `isLong`: has not for so long that shares are old. */
+  lost(at: Millis, isLong: boolean): void {
+    for (const { shares } of this.#gates) {
+      if (isLong) shares?.cut(at)
+      else shares?.gone()
+    }
+  }
+
+  get isContended(): boolean {
+    return this.#gates.some(({ shares }) => shares?.isContended === true)
   }
 
   #gatesOf(rule: Rule, sizes: TableSizes): number[] {
     const numbers: number[] = []
     const add = (gate: Gate): void => void numbers.push(this.#gates.push(gate) - 1)
-    for (const limit of rule.then.limits) {
-      const slots =
-        limit.per === 'upstream' ? sizes.upstreams : limit.per === 'agent' ? sizes.agents : sizes.workflows
+    for (const [index, limit] of rule.then.limits.entries()) {
+      const { per, scope } = limit
+      const slots = per === 'upstream' ? sizes.upstreams : per === 'agent' ? sizes.agents : sizes.workflows
+      const name = `${rule.id} ${index}`
       if (limit.rate > 0) {
         const rate = new Gcra({ slots, ratePerSecond: limit.rate, burst: limit.burst })
-        add({ per: limit.per, rate, concurrency: undefined, reason: 'rate-limit' })
+        const shares = scope === 'fleet' ? sharedRate(sizes, per, name, slots, limit.rate, rate) : undefined
+        add({ per, shares, rate, concurrency: undefined, reason: 'rate-limit' })
       }
       if (limit.concurrency > 0) {
         const concurrency = new Concurrency({ slots, limit: limit.concurrency })
-        add({ per: limit.per, rate: undefined, concurrency, reason: 'concurrency-limit' })
+        const shares =
+          scope === 'fleet'
+            ? sharedPlaces(sizes, per, name, slots, limit.concurrency, concurrency)
+            : undefined
+        add({ per, shares, rate: undefined, concurrency, reason: 'concurrency-limit' })
       }
     }
     const width = rule.then.fanOut?.width
     if (width !== undefined && width !== Infinity) {
-      const concurrency = new Concurrency({ slots: sizes.workflows, limit: width })
-      add({ per: 'workflow', rate: undefined, concurrency, reason: 'fan-out' })
+      const slots = sizes.workflows
+      const concurrency = new Concurrency({ slots, limit: width })
+      const shares = sharedPlaces(sizes, 'workflow', `${rule.id} width`, slots, width, concurrency)
+      add({ per: 'workflow', shares, rate: undefined, concurrency, reason: 'fan-out' })
     }
     return numbers
   }
+}
+
+function sharedRate(
+  sizes: TableSizes,
+  per: StaticLimit['per'],
+  name: string,
+  slots: number,
+  limit: number,
+  rate: Gcra,
+): KeyShares | undefined {
+  const { nameOf } = sizes
+  if (nameOf === undefined) return undefined
+  return new KeyShares({
+    slots,
+    limit,
+    unit: 'per second',
+    idOf: idsOf(nameOf, per, `${name} ${limit}/s`),
+    inUse: () => 0,
+    onPart: (slot, before, part, at) => rate.rescale(slot, at, before, part),
+  })
+}
+
+function sharedPlaces(
+  sizes: TableSizes,
+  per: StaticLimit['per'],
+  name: string,
+  slots: number,
+  limit: number,
+  concurrency: Concurrency,
+): KeyShares | undefined {
+  const { nameOf } = sizes
+  if (nameOf === undefined) return undefined
+  return new KeyShares({
+    slots,
+    limit,
+    unit: 'at once',
+    idOf: idsOf(nameOf, per, `${name} ${limit}`),
+    inUse: (slot) => concurrency.count(slot),
+    onPart: () => {},
+  })
+}
+
+/** Replicas of another policy divide another limit: its figure is part of the name. */
+function idsOf(
+  nameOf: NonNullable<TableSizes['nameOf']>,
+  per: StaticLimit['per'],
+  limit: string,
+): (slot: number) => number {
+  return (slot) => hashId(`${limit} ${per} ${nameOf(per, slot)}`)
 }
 
 function keyOf(gate: Gate, keys: Keys): number {

@@ -27,6 +27,16 @@ export class WaitingLine {
     if (line.length === 0) this.#lines.delete(place)
   }
 
+  /** Places at which somebody waits. */
+  get places(): readonly number[] {
+    return [...this.#lines.keys()]
+  }
+
+  /** Who waits at `place`, the first first. */
+  at(place: number): readonly CallSlot[] {
+    return this.#lines.get(place) ?? []
+  }
+
   /** The first who waits at `place`; -1 = nobody. */
   first(place: number): CallSlot {
     return this.#lines.get(place)?.[0] ?? -1

@@ -43,9 +43,13 @@ export function quotasOf(total: number, members: readonly Member[]): number[] {
 
 /** Parts of the whole by demand of all classes; they add up to 1. */
 export function partsOf(members: readonly Member[]): number[] {
-  const demands = members.map((member) => member.demands.reduce((sum, demand) => sum + demand, 0))
+  return partsFrom(members.map((member) => member.demands.reduce((sum, demand) => sum + demand, 0)))
+}
+
+/** Parts of the whole by demand, at least half an equal part before they are made to add up to 1. */
+export function partsFrom(demands: readonly number[]): number[] {
   const demand = demands.reduce((sum, own) => sum + own, 0)
-  const least = 1 / (2 * members.length)
+  const least = 1 / (2 * demands.length)
   const weights = demands.map((own) => (demand > 0 ? Math.max(own / demand, least) : least))
   const sum = weights.reduce((total, weight) => total + weight, 0)
   return weights.map((weight) => weight / sum)

@@ -14,13 +14,34 @@ export function hashName(name: string): number {
     hash ^= name.charCodeAt(index)
     hash = Math.imul(hash, 0x01000193)
   }
-  // FNV's high bits hardly move with the last characters; the finaliser of MurmurHash3 spreads them.
-  hash ^= hash >>> 16
-  hash = Math.imul(hash, 0x85ebca6b)
-  hash ^= hash >>> 13
-  hash = Math.imul(hash, 0xc2b2ae35)
-  hash ^= hash >>> 16
-  return hash >>> 0 || 1
+  // FNV's high bits hardly move with the last characters.
+  return finished(hash) || 1
+}
+
+/**
+ * The same with 53 bits, for names whose numbers are added up: among 64,000 that a thousand replicas tell, one of the
+ * own 64 has a double with a chance of 1 in 10^9. Never 0.
+ */
+export function hashId(name: string): number {
+  // Beside FNV: one-at-a-time (Jenkins 1997), which carries high bits down as well.
+  let hash = 0
+  for (let index = 0; index < name.length; index++) {
+    hash += name.charCodeAt(index)
+    hash += hash << 10
+    hash ^= hash >>> 6
+  }
+  return (finished(hash) >>> 11) * 2 ** 32 + hashName(name)
+}
+
+/** The finaliser of MurmurHash3: every bit of the outcome depends on every bit of `hash`. */
+function finished(hash: number): number {
+  let mixed = hash
+  mixed ^= mixed >>> 16
+  mixed = Math.imul(mixed, 0x85ebca6b)
+  mixed ^= mixed >>> 13
+  mixed = Math.imul(mixed, 0xc2b2ae35)
+  mixed ^= mixed >>> 16
+  return mixed >>> 0
 }
 
 /** Keeps the smallest `SKETCH_SIZE` of what it is given, in order and once each. */

@@ -11,10 +11,14 @@ export class Concurrency {
     this.#counts = new Uint32Array(slots)
   }
 
-  /** Takes a place; false, and nothing taken, when all are. */
-  take(slot: number): boolean {
+  /**
+   * Takes a place; false, and nothing taken, when all are.
+   *
+   * @param limit of this slot, when it is another than that of all
+   */
+  take(slot: number, limit = this.#limit): boolean {
     const count = this.count(slot)
-    if (count >= this.#limit) return false
+    if (count >= limit) return false
     this.#counts[slot] = count + 1
     return true
   }

@@ -78,4 +78,27 @@ describe('Gcra', () => {
   ])('names what is wrong with %o', (options, message) => {
     expect(() => new Gcra(options)).toThrow(message)
   })
+
+  it('keeps to a part of its rate and burst, and parts of several tables add up to it', () => {
+    const parts = [0.5, 0.3, 0.2]
+    const tables = parts.map(() => new Gcra({ slots: 1, ratePerSecond: 100, burst: 20 }))
+    let taken = 0
+    for (let at = 0; at < 10_000; at++) {
+      for (const [index, table] of tables.entries()) {
+        if (table.take(0, at, parts[index]) === 0) taken += 1
+      }
+    }
+    expect(taken).toBeGreaterThanOrEqual(1000)
+    expect(taken).toBeLessThanOrEqual(1000 + 20 + 3)
+  })
+
+  it('owes as many calls as before when its part changes', () => {
+    const table = new Gcra({ slots: 1, ratePerSecond: 1, burst: 1 })
+    expect(table.take(0, 0, 0.1)).toBe(0)
+    expect(table.take(0, 0, 0.1)).toBeCloseTo(10_000)
+    table.rescale(0, 0, 0.1, 1)
+    expect(table.take(0, 0)).toBeCloseTo(1000)
+    table.rescale(0, 5000, 1, 0.1)
+    expect(table.take(0, 5000, 0.1)).toBe(0)
+  })
 })

@@ -1,6 +1,7 @@
 /** Per-agent counters by dense slot: 32 bytes of a row. */
 import type { AgentCondition, Millis } from '../model.ts'
 import type { AgentReading } from '../reading.ts'
+import { busiest } from './busiest.ts'
 import { SlotRows } from './slot-rows.ts'
 
 /** Of a row, in 8 bytes. */
@@ -81,10 +82,7 @@ export class AgentBook {
   }
 
   list(most: number, facts: AgentFacts): AgentReading[] {
-    const slots: number[] = []
-    for (let slot = 0; slot < this.#slots; slot++) if (this.#calls(slot) > 0) slots.push(slot)
-    slots.sort((a, b) => this.#calls(b) - this.#calls(a))
-    return slots.slice(0, most).map((slot) => ({
+    return busiest(this.#slots, most, (slot) => this.#calls(slot)).map((slot) => ({
       agent: facts.nameOf(slot),
       condition: facts.conditionOf(slot),
       calls: this.#calls(slot),

@@ -44,6 +44,12 @@ export class Tally {
     this.#outcomes.add(outcome)
   }
 
+  /** What was counted as one outcome was another. */
+  correct(counted: Outcome, happened: Outcome): void {
+    this.#outcomes.add(counted, -1)
+    this.#outcomes.add(happened)
+  }
+
   settlement(kind: SettlementKind): void {
     this.#settlements.add(kind)
   }
@@ -96,12 +102,12 @@ class LabelCounts<K extends string> {
     this.#counts = new Float64Array(labels.length)
   }
 
-  add(label: K): void {
+  add(label: K, count = 1): void {
     if (label !== this.#latest) {
       this.#latest = label
       this.#latestIndex = this.#labels.indexOf(label)
     }
-    bump(this.#counts, this.#latestIndex)
+    this.#counts[this.#latestIndex]! += count
   }
 
   read(): Record<K, number> {

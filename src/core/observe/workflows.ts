@@ -9,6 +9,8 @@
  */
 import { fanOutCondition, type WorkflowFacts } from '../detect/fan-out.ts'
 import type { Millis, WorkflowCondition } from '../model.ts'
+import type { CallersPeer } from '../fleet.ts'
+import { Elsewhere, weightOfWorkflow } from '../fleet/elsewhere.ts'
 import type { WorkflowThresholds } from '../policy.ts'
 import type { WorkflowReading } from '../reading.ts'
 import { Generations } from './generations.ts'
@@ -58,6 +60,8 @@ export interface WorkflowsOptions {
   readonly upstreams: number
   /** Of the hash of ids, not to be guessed from outside. */
   readonly seed?: number
+  /** What the slot held is over: parallel tables must forget it. */
+  readonly onForget?: (slot: number) => void
 }
 
 export class Workflows {
@@ -80,11 +84,15 @@ export class Workflows {
     callsP99: 0,
     widthP99: 0,
   }
+  readonly #onForget: ((slot: number) => void) | undefined
+  /** There once a board is. */
+  #elsewhere: Elsewhere | undefined
   #hand = 1
   #sweptAt: Millis = -Infinity
 
   constructor(options: WorkflowsOptions) {
     this.#thresholds = options.thresholds
+    this.#onForget = options.onForget
     const slots = options.size + 1
     const widths = [IdentityTable, WorkflowTree, Generations, Sequences].map((part) => part.rowBytes)
     const [identity, tree, generations, sequences, own] = SlotRows.shared(slots, [...widths, ROW_BYTES])
@@ -158,6 +166,7 @@ export class Workflows {
       this.#tree.descend(slot, agent, parent)
       this.#tree.descend(slot, workflow, parent)
     }
+    if (this.#elsewhere !== undefined && this.#is(slot, NAMED)) this.#tellOf(this.#elsewhere, slot, open)
     if (isRetry) {
       counts[record + RETRIES]! += 1
       return slot
@@ -211,8 +220,8 @@ export class Workflows {
     if (slot === OTHER_SLOT) return 'ordinary'
     const facts = this.#facts
     const kind = this.#counts[this.#rows.at4(slot) + CLASS] ?? 0
-    facts.calls = this.calls(slot)
-    facts.inFlight = this.inFlight(slot)
+    facts.calls = this.totalCalls(slot)
+    facts.inFlight = this.inFlight(slot) + (this.#elsewhere?.inFlight(slot) ?? 0)
     facts.generation = this.#generations.size(slot)
     facts.growths = this.#generations.growths(slot)
     facts.circling = this.#is(slot, CIRCLING)
@@ -222,6 +231,7 @@ export class Workflows {
     return fanOutCondition(facts, this.#thresholds)
   }
 
+  /** Through this replica. */
   calls(slot: number): number {
     return this.#counts[this.#rows.at4(slot) + CALLS] ?? 0
   }
@@ -230,8 +240,42 @@ export class Workflows {
     return this.#counts[this.#rows.at4(slot) + IN_FLIGHT] ?? 0
   }
 
+  /** Through all replicas, as far as it is known. */
+  totalCalls(slot: number): number {
+    return this.calls(slot) + (this.#elsewhere?.calls(slot) ?? 0)
+  }
+
+  /** The deepest that any replica saw. */
   depth(slot: number): number {
+    return Math.max(this.ownDepth(slot), this.#elsewhere?.depth(slot) ?? 0)
+  }
+
+  ownDepth(slot: number): number {
     return this.#tree.depth(slot)
+  }
+
+  lastSeen(slot: number): Millis {
+    return this.#times[this.#rows.at8(slot) + LAST_SEEN] ?? 0
+  }
+
+  nameOf(slot: number): string {
+    return this.#table.nameOf(slot)
+  }
+
+  /** The heaviest named ones, for the other replicas: see `CallersSummary`. The first time it begins to keep count. */
+  told(now: Millis): readonly number[] {
+    this.#elsewhere ??= new Elsewhere(this.#table.capacity)
+    return this.#elsewhere.tell(now, this)
+  }
+
+  /** What the other replicas told of theirs. */
+  hear(peers: readonly CallersPeer[], at: Millis): void {
+    this.#elsewhere?.hear(peers, at, this)
+  }
+
+  /** Nothing may have been heard for a while. */
+  age(now: Millis): void {
+    this.#elsewhere?.age(now)
   }
 
   reading(slot: number): WorkflowReading {
@@ -256,6 +300,10 @@ export class Workflows {
     }
     slots.sort((a, b) => this.inFlight(b) - this.inFlight(a) || this.calls(b) - this.calls(a))
     return slots.slice(0, most).map((slot) => this.reading(slot))
+  }
+
+  #tellOf(elsewhere: Elsewhere, slot: number, open: number): void {
+    elsewhere.touch(slot, this.#table.nameOf(slot), weightOfWorkflow(this.calls(slot), open))
   }
 
   /** The slot to count in: that of the workflow, or of the one that it is part of. */
@@ -319,7 +367,10 @@ export class Workflows {
     const counts = this.#counts
     const record = this.#rows.at4(slot)
     const kind = counts[record + CLASS]!
-    if (!this.#is(slot, SPOILT)) this.#classes.absorb(kind, this.calls(slot), counts[record + WIDTH]!)
+    const width = Math.max(counts[record + WIDTH]!, this.#elsewhere?.width(slot) ?? 0)
+    if (!this.#is(slot, SPOILT)) this.#classes.absorb(kind, this.totalCalls(slot), width)
+    this.#elsewhere?.forget(slot)
+    this.#onForget?.(slot)
     if (kind !== 0) this.#classes.leave(kind)
     this.#tree.clear(slot)
     this.#sequences.clear(slot)

@@ -9,7 +9,7 @@
  * over:    ended; what the journal still has of it is not told.
  */
 import { createCoordinator } from '../../core/coordinator.ts'
-import type { FleetView } from '../../core/fleet.ts'
+import type { CallersView, FleetView } from '../../core/fleet.ts'
 import type { Arrival, CoreEvent, Directive, Millis, SettlementKind, Verdict } from '../../core/model.ts'
 import type { Policy } from '../../core/policy.ts'
 import { instantAfter } from '../instant.ts'
@@ -230,6 +230,9 @@ export class Playback {
     // Other replicas say here what they said then.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the recorder wrote it
     else if (input === 'learn') this.core.learn(JSON.parse(String(value)) as FleetView)
+    else if (input === 'callers') this.core.callers(at)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the recorder wrote it
+    else if (input === 'learn-callers') this.core.learnCallers(JSON.parse(String(value)) as CallersView)
   }
 
   /** The journal is over: what is still apart is played out, as far as it comes within `until`. */

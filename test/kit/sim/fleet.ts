@@ -4,9 +4,13 @@
  */
 import { MemoryBoard } from '../../../src/board/memory-board.ts'
 import { ExchangePace, URGENT_MS } from '../../../src/board/pace.ts'
-import { Roster } from '../../../src/board/roster.ts'
-import { readSummary, writeSummary } from '../../../src/board/summary-format.ts'
+import { CALLERS_WORDS } from '../../../src/board/callers-format.ts'
+import { CALLERS_TOPIC } from '../../../src/board/link.ts'
+import { Roster, type HeardView } from '../../../src/board/roster.ts'
+import { SUMMARY_WORDS } from '../../../src/board/summary-format.ts'
+import type { WordFormat } from '../../../src/board/word-format.ts'
 import type { FleetCore } from '../../../src/core/coordinator.ts'
+import type { Outlook } from '../../../src/core/fleet.ts'
 import { familyOf } from '../../../src/core/families.ts'
 import type { CoreEvent, Millis } from '../../../src/core/model.ts'
 import type { Policy } from '../../../src/core/policy.ts'
@@ -66,15 +70,13 @@ export function playFleet(scenario: Scenario, policy: Policy, options: FleetOpti
   if (options.board) {
     for (const [index, weir] of weirs.entries()) {
       const core = weir.core as unknown as FleetCore
-      for (const upstream of names.keys()) {
-        joinFleet(
-          world,
-          board,
-          options,
-          { core, index, upstream, weir, count },
-          seeded(scenario.seed * 31 + index),
-        )
-      }
+      joinFleet(
+        world,
+        board,
+        options,
+        { core, upstreams: names.length, index, seed: scenario.seed, count },
+        () => weir.look(),
+      )
     }
   }
   let turn = 0
@@ -114,23 +116,73 @@ export function playFleet(scenario: Scenario, policy: Policy, options: FleetOpti
   }
 }
 
-function joinFleet(...of: ConstructorParameters<typeof SimLink>): SimLink {
-  return new SimLink(...of)
+/** Who is joined, and what is counted of it. */
+export interface Joining {
+  readonly core: FleetCore
+  readonly upstreams: number
+  readonly index: number
+  readonly seed: number
+  readonly count: FleetCount
+}
+
+export interface FleetCount {
+  exchanges: number
+  /** Real ms that it took to say a word, and to read and merge those of the others. */
+  mergeMs?: number
+}
+
+/** Joins one core to the board, with every upstream and its callers. @param onLearnt something may be due there */
+export function joinFleet(
+  world: World,
+  board: MemoryBoard,
+  options: Omit<FleetOptions, 'replicas' | 'board'>,
+  { core, upstreams, index, seed, count }: Joining,
+  onLearnt: () => void,
+): void {
+  const random = seeded(seed * 31 + index)
+  const tell = <S>(topic: Topic<S>): SimLink<S> =>
+    new SimLink(world, board, options, { index, count, onLearnt }, topic, random)
+  for (let upstream = 0; upstream < upstreams; upstream++) {
+    tell({
+      name: `u${upstream}`,
+      format: SUMMARY_WORDS,
+      outlook: () => core.outlook(upstream),
+      summary: (now) => core.summary(upstream, now),
+      learn: (view) => core.learn({ ...view, upstream }),
+    })
+  }
+  tell({
+    name: CALLERS_TOPIC,
+    format: CALLERS_WORDS,
+    outlook: () => core.callersOutlook(),
+    summary: (now) => core.callers(now),
+    learn: ({ at, replica, linked, peers, steward }) =>
+      core.learnCallers({ at, replica, linked, peers, steward }),
+  })
+}
+
+interface Topic<S> {
+  readonly name: string
+  readonly format: WordFormat<S>
+  outlook(): Outlook
+  summary(now: Millis): S
+  learn(view: HeardView<S>): void
 }
 
 /** `board/link.ts` with virtual time in place of timers and promises. */
-class SimLink {
+class SimLink<S> {
   readonly #world: World
   readonly #board: MemoryBoard
-  readonly #options: FleetOptions
-  readonly #core: FleetCore
-  readonly #index: number
-  readonly #upstream: number
-  readonly #weir: WeirModel
-  readonly #count: { exchanges: number }
+  readonly #options: Omit<FleetOptions, 'replicas' | 'board'>
+  readonly #of: {
+    readonly index: number
+    readonly count: FleetCount
+    readonly onLearnt: () => void
+  }
+  readonly #topic: Topic<S>
   readonly #random: Random
   readonly #name: string
-  readonly #roster: Roster
+  readonly #roster: Roster<S>
   readonly #pace: ExchangePace
   #dueAt: Millis = 0
   #sentAt: Millis = -Infinity
@@ -140,21 +192,19 @@ class SimLink {
   constructor(
     world: World,
     board: MemoryBoard,
-    options: FleetOptions,
-    of: { core: FleetCore; index: number; upstream: number; weir: WeirModel; count: { exchanges: number } },
+    options: Omit<FleetOptions, 'replicas' | 'board'>,
+    of: { readonly index: number; readonly count: FleetCount; readonly onLearnt: () => void },
+    topic: Topic<S>,
     random: Random,
   ) {
     this.#world = world
     this.#board = board
     this.#options = options
-    this.#core = of.core
-    this.#index = of.index
-    this.#upstream = of.upstream
-    this.#weir = of.weir
-    this.#count = of.count
+    this.#of = of
+    this.#topic = topic
     this.#random = random
     this.#name = `r${String(of.index).padStart(4, '0')}`
-    this.#roster = new Roster(this.#name, of.upstream)
+    this.#roster = new Roster(this.#name, topic.format)
     this.#pace = new ExchangePace(random)
     world.after(random() * 1000, () => this.#watch())
   }
@@ -162,18 +212,20 @@ class SimLink {
   get #cut(): boolean {
     const { now } = this.#world
     return (this.#options.cuts ?? []).some(
-      ({ from, until, replicas }) => now >= from && now < until && replicas.includes(this.#index),
+      ({ from, until, replicas }) => now >= from && now < until && replicas.includes(this.#of.index),
     )
   }
 
   #watch(): void {
     const { now } = this.#world
-    const outlook = this.#core.outlook(this.#upstream)
+    const outlook = this.#topic.outlook()
     const urgent = outlook.stamp !== this.#stamp && now - this.#sentAt >= URGENT_MS
     if (now >= this.#dueAt || urgent) {
       this.#stamp = outlook.stamp
       this.#sentAt = now
-      this.#dueAt = now + this.#pace.after(outlook.restlessness, ExchangePace.load(outlook.restlessness))
+      const { restlessness } = outlook
+      const load = ExchangePace.load(restlessness)
+      this.#dueAt = now + this.#pace.after(restlessness, load, this.#roster.known + 1)
       this.#exchange(outlook.claims)
     }
     this.#world.after(WATCH_MS, () => this.#watch())
@@ -181,28 +233,33 @@ class SimLink {
 
   #exchange(claim: boolean): void {
     const { delayMs = 1, loss = 0 } = this.#options
-    this.#count.exchanges += 1
+    this.#of.count.exchanges += 1
     if (this.#cut || this.#random() < loss) {
       this.#world.after(TIMEOUT_MS, () => this.#failed())
       return
     }
     this.#sequence += 1
-    const word = writeSummary(this.#core.summary(this.#upstream, this.#world.now), this.#sequence)
-    if (readSummary(word) === undefined) throw new Error('a word that nobody can read')
+    const { name: topic, format } = this.#topic
+    const word = this.#clocked(() => format.write(this.#topic.summary(this.#world.now), this.#sequence))
+    if (format.read(word) === undefined) throw new Error('a word that nobody can read')
     const epoch = this.#roster.epoch
     this.#world.after(delayMs * (0.5 + this.#random()), () => {
-      const answer = this.#board.swap({
-        topic: `u${this.#upstream}`,
-        replica: this.#name,
-        word,
-        claim,
-        epoch,
-      })
+      const answer = this.#board.swap({ topic, replica: this.#name, word, claim, epoch })
       this.#world.after(delayMs * (0.5 + this.#random()), () => {
-        this.#roster.hear(answer, this.#world.now)
-        this.#tell(true)
+        this.#clocked(() => {
+          this.#roster.hear(answer, this.#world.now)
+          this.#tell(true)
+        })
       })
     })
+  }
+
+  #clocked<R>(act: () => R): R {
+    const from = performance.now()
+    const result = act()
+    const { count } = this.#of
+    count.mergeMs = (count.mergeMs ?? 0) + performance.now() - from
+    return result
   }
 
   #failed(): void {
@@ -210,7 +267,7 @@ class SimLink {
   }
 
   #tell(linked: boolean): void {
-    this.#core.learn(this.#roster.view(this.#world.now, linked))
-    this.#weir.look()
+    this.#topic.learn(this.#roster.view(this.#world.now, linked))
+    this.#of.onLearnt()
   }
 }

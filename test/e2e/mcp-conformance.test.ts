@@ -1,0 +1,161 @@
+/**
+ * The official conformance suite against the MCP face. What a revision requires is the suite's own list; each of its
+ * scenarios passes, but for those about what Weir does not offer, and those have their reason here and in docs/mcp.md.
+ */
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { createFace } from '../../src/commons/http/face.ts'
+import { createMcpFace, type McpFaceOptions } from '../../src/commons/mcp/mcp-face.ts'
+import { LiveWall, testCommons } from '../commons/kit.ts'
+import { startProxy } from '../kit/proxy.ts'
+import { fixtureOffer } from './mcp-fixture.ts'
+
+const SUITE = join(import.meta.dirname, 'node_modules/@modelcontextprotocol/conformance')
+const DOCUMENT = readFileSync(join(import.meta.dirname, '../../docs/mcp.md'), 'utf8')
+
+/** Scenarios about features that Weir declares no capability for: a server need not have them. */
+const NOT_OFFERED: Readonly<Record<string, readonly string[]>> = {
+  '2025-11-25': [
+    'logging-set-level',
+    'completion-complete',
+    'tools-call-with-logging',
+    'tools-call-with-progress',
+    'tools-call-sampling',
+    'tools-call-elicitation',
+    'elicitation-sep1034-defaults',
+    'elicitation-sep1330-enums',
+    'resources-subscribe',
+    'resources-unsubscribe',
+    'prompts-list',
+    'prompts-get-simple',
+    'prompts-get-with-args',
+    'prompts-get-embedded-resource',
+    'prompts-get-with-image',
+  ],
+  '2026-07-28': [
+    'completion-complete',
+    'tools-call-with-progress',
+    'caching',
+    'prompts-list',
+    'prompts-get-simple',
+    'prompts-get-with-args',
+    'prompts-get-embedded-resource',
+    'prompts-get-with-image',
+    'input-required-result-basic-elicitation',
+    'input-required-result-basic-sampling',
+    'input-required-result-basic-list-roots',
+    'input-required-result-request-state',
+    'input-required-result-multiple-input-requests',
+    'input-required-result-multi-round',
+    'input-required-result-non-tool-request',
+    'input-required-result-result-type',
+    'input-required-result-tampered-state',
+    'input-required-result-capability-check',
+  ],
+}
+
+/** Scenarios that call a tool or read a resource of the suite's own, which only the fixture offers. */
+const WANTS_FIXTURE = [
+  'server-stateless',
+  'tools-call-simple-text',
+  'tools-call-image',
+  'tools-call-audio',
+  'tools-call-embedded-resource',
+  'tools-call-mixed-content',
+  'tools-call-error',
+  'resources-read-text',
+  'resources-read-binary',
+  'resources-templates-read',
+]
+
+const closing: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+async function face(options: McpFaceOptions): Promise<string> {
+  const commons = testCommons(new LiveWall())
+  const served = createFace(
+    commons,
+    '1.2.3',
+    new Map([['/weir/v1/mcp', createMcpFace(commons, '1.2.3', options)]]),
+  )
+  const proxy = await startProxy({
+    upstreams: { api: new URL('http://127.0.0.1:9') },
+    own: (request, response, path, caller) => served.serve(request, response, path, caller),
+  })
+  closing.push(async () => {
+    served.drain()
+    await proxy.close()
+  })
+  return `${proxy.origin}/weir/v1/mcp`
+}
+
+interface Outcome {
+  readonly passed: ReadonlySet<string>
+  readonly failed: readonly string[]
+  readonly output: string
+}
+
+/** Runs what a revision requires, and reads the summary. */
+async function suite(url: string, revision: string): Promise<Outcome> {
+  const directory = await mkdtemp(join(tmpdir(), 'weir-mcp-suite-'))
+  closing.push(() => rm(directory, { recursive: true, force: true }))
+  const script = join(SUITE, 'dist/index.js')
+  const words = [script, 'server', '--url', url, '--requirements', revision]
+  const output = await new Promise<string>((resolve) => {
+    execFile(
+      process.execPath,
+      words,
+      { cwd: directory, timeout: 110_000, maxBuffer: 64 * 1024 * 1024 },
+      (_error, out, err) => resolve(out + err),
+    )
+  })
+  const rows = [...output.matchAll(/^([✓✗]) ([\w-]+): \d+ passed, \d+ failed/gm)]
+  const named = (mark: string): string[] => rows.flatMap(([, is, name]) => (is === mark ? [name!] : []))
+  return { passed: new Set(named('✓')), failed: named('✗'), output }
+}
+
+function required(revision: string): string[] {
+  const text = readFileSync(join(SUITE, 'requirements', `${revision}.yaml`), 'utf8')
+  return (parse(text) as { server: string[] }).server
+}
+
+describe.each(Object.keys(NOT_OFFERED))('the conformance suite for %s', { timeout: 240_000 }, (revision) => {
+  const scenarios = required(revision)
+
+  it('passes for what Weir offers: the transport, the protocol, its tools and resources', async () => {
+    const { passed, failed, output } = await suite(await face({}), revision)
+    const left = [...NOT_OFFERED[revision]!, ...WANTS_FIXTURE]
+    const wanted = scenarios.filter((name) => !left.includes(name))
+    expect(
+      wanted.filter((name) => !passed.has(name)),
+      output.slice(-6000),
+    ).toEqual([])
+    expect(wanted.length).toBeGreaterThan(4)
+    expect(failed.filter((name) => scenarios.includes(name)).toSorted()).toEqual(
+      scenarios.filter((name) => left.includes(name)).toSorted(),
+    )
+  })
+
+  it('passes with the tools and resources that it asks for, on the same face', async () => {
+    const { passed, failed, output } = await suite(await face({ offer: fixtureOffer }), revision)
+    const wanted = scenarios.filter((name) => !NOT_OFFERED[revision]!.includes(name))
+    expect(
+      wanted.filter((name) => !passed.has(name)),
+      output.slice(-6000),
+    ).toEqual([])
+    expect(failed.filter((name) => scenarios.includes(name)).toSorted()).toEqual(
+      NOT_OFFERED[revision]!.toSorted(),
+    )
+  })
+
+  it('is what the manual says of it', () => {
+    for (const name of NOT_OFFERED[revision]!) expect(DOCUMENT).toContain(`\`${name}\``)
+  })
+})
