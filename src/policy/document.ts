@@ -54,6 +54,8 @@ export function readDocument<T>(
     document = parseDocument(text, {
       lineCounter: lines,
       prettyErrors: false,
+      // Its warnings go to stderr with text of the file; a key that is no text is told as one that nobody knows.
+      logLevel: 'error',
       uniqueKeys: true,
       version: '1.2',
     })
