@@ -79,11 +79,10 @@ export async function run(options: { smoke: boolean }): Promise<Record<string, u
   const worker = async (): Promise<void> => {
     for (const client of next) {
       try {
-        for (const [arm, phase] of Object.entries({ '': FAILING, 'advised.': ADVISED })) {
-          const seen = await measure(client, phase, options.smoke ? 4000 : 45_000)
-          const entries = Object.entries(scores(client, seen))
-          for (const [name, value] of entries) figures[`${client.name}.${arm}${name}`] = value
-        }
+        const forMs = options.smoke ? 4000 : 45_000
+        const failing = scores(client, await measure(client, FAILING, forMs))
+        const advised = scores(client, await measure(client, ADVISED, forMs))
+        figures[client.name] = { ...failing, advised }
       } catch (error) {
         if (!(error instanceof NotLoaded)) throw error
         absent.push(client.name)

@@ -24,6 +24,7 @@ import { startQueueingHaproxy } from './storm/haproxy.ts'
 import { httpSubmit, type Act } from './storm/http-agents.ts'
 import { RealClock } from './storm/real-clock.ts'
 import { buildWeir, startWeir } from './targets/all.ts'
+import { COMPRESSION } from './storm/compression.ts'
 
 const ARMS = ['direct', 'breaker', 'haproxy', 'weir'] as const
 type Arm = (typeof ARMS)[number]
@@ -32,8 +33,6 @@ const POLICY = holdPolicy(`{
   drift: { warmUp: 5s },
   slots: { max: 22s },
   release: { probeEvery: 500ms, probeMax: 1s, passes: 2, start: 30%, growth: 1.5, window: 250ms } }`)
-/** Trouble and all that follows from it, deadlines too, at this part of their length; so is the latest slot. */
-const COMPRESSION = 0.4
 const HEALTHY_MS = 12_000
 const AFTER_MS = 16_000
 const TICK_MS = 100

@@ -1,7 +1,11 @@
-/** A circuit breaker in each agent, as the README of cockatiel sets one up: five failures, ten seconds. */
+/**
+ * A circuit breaker in each agent, as the README of cockatiel sets one up: five failures, ten seconds; these compressed
+ * as the story is.
+ */
 import { createRequire } from 'node:module'
 import type { Submit } from '../../test/kit/sim/agent-model.ts'
 import type { Answer } from '../../test/kit/sim/weir-model.ts'
+import { COMPRESSION } from './compression.ts'
 import type { Act } from './http-agents.ts'
 import type { RealClock } from './real-clock.ts'
 
@@ -16,7 +20,7 @@ interface Cockatiel {
 }
 
 const FAILURES = 5
-const HALF_OPEN_AFTER_MS = 10_000
+const HALF_OPEN_AFTER_MS = 10_000 * COMPRESSION
 /** What a client sees while its breaker is open. */
 const REFUSED: Answer = { status: 503, retryAfterMs: -1, by: 'weir' }
 

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort, startProcess } from '../targets/target.ts'
+import { COMPRESSION } from './compression.ts'
 
 const BINARY = '/usr/sbin/haproxy'
 
@@ -27,7 +28,7 @@ export async function startQueueingHaproxy(
 defaults
   mode http
   timeout connect 5s
-  timeout queue 30s
+  timeout queue ${30 * COMPRESSION}s
   timeout client 300s
   timeout server 300s
   http-reuse safe

@@ -24,6 +24,7 @@ export function httpSubmit(clock: RealClock, bases: readonly string[], acts: Act
       }
       answer({ status, retryAfterMs: adviceOf(headers), by: 'upstream' })
     }
+    const body = Buffer.alloc(Math.max(1, arrival.bytes), 'x')
     const call = request(
       {
         agent,
@@ -33,13 +34,11 @@ export function httpSubmit(clock: RealClock, bases: readonly string[], acts: Act
         path: `${base.pathname === '/' ? '' : base.pathname}/v1/chat/completions`,
         headers: {
           'content-type': 'application/json',
-          'content-length': BODY.length,
-          'user-agent': arrival.family,
+          'content-length': body.length,
+          ...sdkHeaders(arrival),
           'weir-agent': arrival.agent,
           'weir-priority': arrival.priority,
           'x-call-id': String(arrival.fingerprint),
-          'x-stainless-retry-count': String(Math.max(0, arrival.attempt - 1)),
-          'x-stainless-timeout': String(Math.ceil(arrival.patienceMs / 1000)),
         },
       },
       (response) => {
@@ -49,7 +48,7 @@ export function httpSubmit(clock: RealClock, bases: readonly string[], acts: Act
       },
     )
     call.on('error', () => finish(0, {}))
-    call.end(BODY)
+    call.end(body)
     return {
       abandon: () => {
         over = true
@@ -59,9 +58,23 @@ export function httpSubmit(clock: RealClock, bases: readonly string[], acts: Act
   }
 }
 
-const BODY = Buffer.from(
-  JSON.stringify({ model: 'sandbox', messages: [{ role: 'user', content: 'x'.repeat(500) }] }),
-)
+/** What tells Weir the client: user agents as they are on the wire, and of those SDKs that count their tries the count. */
+const USER_AGENTS: Readonly<Record<string, string>> = {
+  'openai-js': 'OpenAI/JS 7.55.0',
+  'anthropic-js': 'Anthropic/JS 1.11.0',
+  'ai-sdk': 'ai/7.0.173 ai-sdk-provider-utils/5.0.81 node.js/24',
+}
+
+function sdkHeaders({ family, attempt, patienceMs }: Parameters<Submit>[0]): Record<string, string> {
+  const userAgent = USER_AGENTS[family]
+  if (userAgent === undefined) throw new Error(`no user agent is known of ${family}`)
+  if (family === 'ai-sdk') return { 'user-agent': userAgent }
+  return {
+    'user-agent': userAgent,
+    'x-stainless-retry-count': String(Math.max(0, attempt - 1)),
+    'x-stainless-timeout': String(Math.ceil(patienceMs / 1000)),
+  }
+}
 
 function adviceOf(headers: IncomingHttpHeaders): number {
   const ms = Number(headers['retry-after-ms'] ?? Number.NaN)

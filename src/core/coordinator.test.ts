@@ -1,9 +1,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { arrivalOf, Driver, HOLD_POLICY } from '../../test/kit/core-driver.ts'
-import { policyOf } from '../../test/kit/policy.ts'
+import { policyOf, shippedPolicy } from '../../test/kit/policy.ts'
 import { createCoordinator } from './coordinator.ts'
 import { PRIORITIES } from './model.ts'
+import { seeded } from './random.ts'
 
 describe('a healthy upstream', () => {
   it('is transparent: every call passes at once, whatever the rules', () => {
@@ -111,6 +112,32 @@ describe('an upstream that says "too much"', () => {
     expect(driver.released).toEqual([last])
   })
 
+  it.each([
+    ['kyc', ['idp']],
+    ['multi-model', ['model-a', 'model-b']],
+    ['rag', ['vectors']],
+    ['swarm', ['model']],
+    ['voice', ['model', 'realtime', 'tts']],
+  ])(
+    'spares all agents of a credential what one was told, well as it is, by the shipped policy %s',
+    (name, upstreams) => {
+      const driver = new Driver(shippedPolicy(name, upstreams), upstreams)
+      driver.arrive({ agent: 'first', credential: 5, fingerprint: 1 })
+      driver.head(driver.last, 429, 30_000)
+      driver.answer(driver.last, 429, 1)
+      driver.advance(1000)
+      const verdicts = ['second', 'third'].map((agent, index) =>
+        driver.arrive({ agent, credential: 5, fingerprint: 2 + index }),
+      )
+      for (const verdict of verdicts) {
+        const isSent = verdict.do === 'pass' && verdict.upstream === 0
+        expect(isSent).toBe(false)
+        if (verdict.do !== 'pass') expect(verdict.reason).toBe('quota')
+      }
+      expect(driver.arrive({ agent: 'fourth', credential: 6, fingerprint: 9 }).do).toBe('pass')
+    },
+  )
+
   it('has its own Retry-After replaced by slots that differ from caller to caller, and are never earlier', () => {
     const driver = degraded(HOLD_POLICY)
     const slots = Array.from({ length: 5 }, (_, index) => {
@@ -119,6 +146,42 @@ describe('an upstream that says "too much"', () => {
     })
     expect(new Set(slots).size).toBe(5)
     for (const slotAt of slots) expect(slotAt - driver.now).toBeGreaterThanOrEqual(3000)
+  })
+})
+
+describe('a caller that runs in circles', () => {
+  it.each([
+    ['swarm', ['model']],
+    ['kyc', ['idp']],
+  ])('is stopped, not only slowed down, by the shipped policy %s', (name, upstreams) => {
+    const driver = new Driver(shippedPolicy(name, upstreams), upstreams)
+    const random = seeded(7)
+    const waits: number[] = []
+    let sent = 0
+    for (let step = 0; step < 400; step++) {
+      driver.advance(300 + random() * 6000)
+      for (let attempt = 1; attempt <= 3; attempt++) {
+        const verdict = driver.arrive({
+          agent: 'runaway',
+          workflow: 'run',
+          fingerprint: 500,
+          bytes: 900,
+          attempt,
+        })
+        if (verdict.do === 'pass') {
+          sent += 1
+          driver.answer(driver.last, 200, 500 + random() * 900, 900)
+          break
+        }
+        expect(verdict).toMatchObject({ do: 'shed', reason: 'loop' })
+        waits.push(verdict.slotAt - driver.now)
+        // It comes back when it is asked to.
+        driver.advance(verdict.slotAt - driver.now + 3)
+      }
+    }
+    expect(waits.length).toBeGreaterThan(500)
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(1000)
+    expect(sent).toBeLessThan(100)
   })
 })
 

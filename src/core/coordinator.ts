@@ -192,6 +192,7 @@ class Core implements Coordinator, FleetCore {
       workflows: this.#workflows,
       agenda: this.#agenda,
       line: this.#line,
+      reroute: (call, state) => this.#reroute(call, state),
     })
     this.#callers = new CallersMember(this.#workflows, () => this.#admission.limits)
   }
@@ -388,6 +389,7 @@ class Core implements Coordinator, FleetCore {
     return new Rulebook(policy, limits, this.#sizes.upstreams, {
       agent: (call) => this.#loops.condition(call.agentSlot, this.#at),
       workflow: (call) => this.#workflows.condition(call.workflowSlot),
+      isAskedToWait: (call) => this.#quota.blockedUntil(call.credential, this.#at) > this.#at,
     })
   }
 
@@ -413,6 +415,7 @@ class Core implements Coordinator, FleetCore {
 
   #fill(call: OpenCall, arrival: Arrival, state: UpstreamState, at: Millis): void {
     call.upstream = arrival.upstream
+    call.asked = arrival.upstream
     call.agentSlot = this.#agents.slot(arrival.agent, at)
     this.#agents.pin(call.agentSlot)
     call.route = this.#routes.index(arrival.upstream, arrival.route)
@@ -428,6 +431,13 @@ class Core implements Coordinator, FleetCore {
     call.longLived = arrival.longLived
     call.holdable = arrival.holdable
     call.deferrable = arrival.deferrable
+  }
+
+  /** Each upstream knows its own routes and classes: the call is one of the member's from now on. */
+  #reroute(call: OpenCall, state: UpstreamState): void {
+    call.upstream = state.index
+    call.route = this.#routes.counterpart(call.route, state.index)
+    call.stratum = state.drift.stratum(call.route, call.requestBytes)
   }
 
   #observe(call: OpenCall, arrival: Arrival, state: UpstreamState, at: Millis): void {
@@ -629,7 +639,7 @@ class Core implements Coordinator, FleetCore {
     if (call.shadowGatesTaken) this.#admission.limits.leave(call.shadowGates, call)
     this.#loops.ended(call.agentSlot)
     this.#agents.unpin(call.agentSlot)
-    state.tally.outcome(outcome)
+    this.#state(call.asked).tally.outcome(outcome)
     this.#calls.end(slot)
     if (state.held > 0) this.#dispatchDue = true
   }

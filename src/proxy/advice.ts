@@ -16,18 +16,26 @@ const AMBIGUOUS_CEILING_MS = 60_000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export interface Wait {
-  /** `Retry-After`: whole seconds, rounded up, at least 1 (0 and fractions are misread, wire.md 0.2 and 3). */
+  /**
+   * `Retry-After`: whole seconds, at least 1 (0 and fractions are misread, wire.md 0.2 and 3). Rounded up; for those who
+   * read nothing finer rounded down, or all who were refused in one second would come back in one instant: they come up
+   * to a second early and are held for the rest.
+   */
   readonly seconds: number
   /** `retry-after-ms`: whole ms, rounded up, at least 1. */
   readonly ms: number
 }
 
-/** The wait of `waitMs` as this family may be told it: never more than what it obeys. */
-export function waitFor(family: Family, waitMs: Millis): Wait {
+/**
+ * The wait of `waitMs` as this family may be told it: never more than what it obeys, nor less than `askedMs`, for which
+ * the upstream itself asked.
+ */
+export function waitFor(family: Family, waitMs: Millis, askedMs: Millis = 0): Wait {
   const ceilingMs = ceilingOf(family)
   const ms = Math.max(1, Math.ceil(Math.min(waitMs, ceilingMs)))
   const ceilingSeconds = Math.max(1, Math.floor(ceilingMs / 1000))
-  return { ms, seconds: Math.min(Math.ceil(ms / 1000), ceilingSeconds) }
+  const seconds = family.advice === 'seconds' ? Math.floor(ms / 1000) : Math.ceil(ms / 1000)
+  return { ms, seconds: Math.min(Math.max(1, seconds, Math.ceil(askedMs / 1000)), ceilingSeconds) }
 }
 
 /** Families that ignore advice get the safe ceiling: a person or a wrapper may read it all the same. */
@@ -61,7 +69,7 @@ export function rewriteAdvice(
   if (advice.slotAt === 0 || !carriesAdvice(status)) return rawHeaders
   const asked = readAdvice(rawHeaders)
   if (asked.final) return rawHeaders
-  const wait = waitFor(familyOf(call.arrival.family), Math.max(advice.slotAt - now, asked.ms))
+  const wait = waitFor(familyOf(call.arrival.family), Math.max(advice.slotAt - now, asked.ms), asked.ms)
 
   const headers: string[] = []
   let placed = false

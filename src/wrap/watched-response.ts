@@ -94,7 +94,7 @@ function advisedHeaders(
 ): Headers {
   const shown = new Headers(headers)
   if (slotAt === 0 || !ADVISED.has(status) || headers.get('x-should-retry') === 'false') return shown
-  const wait = waitFor(familyOf(family), Math.max(slotAt - now, askedMs))
+  const wait = waitFor(familyOf(family), Math.max(slotAt - now, askedMs), askedMs)
   shown.set('retry-after', String(wait.seconds))
   shown.set('retry-after-ms', String(wait.ms))
   return shown

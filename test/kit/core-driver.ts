@@ -2,6 +2,7 @@
 import { deepStrictEqual } from 'node:assert'
 import { createCoordinator, type Coordinator } from '../../src/core/coordinator.ts'
 import type { Arrival, Directive, Millis, SettlementKind, Verdict } from '../../src/core/model.ts'
+import type { Policy } from '../../src/core/policy.ts'
 import type { UpstreamReading } from '../../src/core/reading.ts'
 import { holdPolicy, policyOf } from './policy.ts'
 
@@ -48,8 +49,9 @@ export class Driver {
   #slots = 0
   #arrivals = 0
 
-  constructor(policy: string, upstreams: readonly string[] = ['api']) {
-    this.core = createCoordinator({ policy: policyOf(policy, upstreams), upstreams, seed: 7 })
+  constructor(policy: string | Policy, upstreams: readonly string[] = ['api']) {
+    const compiled = typeof policy === 'string' ? policyOf(policy, upstreams) : policy
+    this.core = createCoordinator({ policy: compiled, upstreams, seed: 7 })
   }
 
   arrive(facts: Partial<Arrival>): Verdict {
@@ -77,7 +79,7 @@ export class Driver {
   }
 
   /** The upstream answers `call` after `ms`. */
-  answer(call: number, status: number, ms: Millis): void {
+  answer(call: number, status: number, ms: Millis, bytes = 10): void {
     if (!this.#inFlight.has(call)) return
     this.advance(ms)
     this.head(call, status)
@@ -85,6 +87,7 @@ export class Driver {
       call,
       status === 429 || status === 503 ? 'dropped' : status >= 500 ? 'failure' : 'success',
       status,
+      bytes,
     )
   }
 
@@ -153,10 +156,18 @@ export class Driver {
     this.core.progress({ kind: 'sent', call, at: this.now })
   }
 
-  #end(call: number, kind: SettlementKind, status: number): void {
+  #end(call: number, kind: SettlementKind, status: number, bytes = 10): void {
     this.#inFlight.delete(call)
     this.#held.delete(call)
-    this.core.settle({ call, at: this.now, kind, status, answered: status > 0, bytesIn: 10, bytesOut: 10 })
+    this.core.settle({
+      call,
+      at: this.now,
+      kind,
+      status,
+      answered: status > 0,
+      bytesIn: bytes,
+      bytesOut: bytes,
+    })
     this.#free.push(call)
   }
 }

@@ -13,7 +13,9 @@ import {
   type Reason,
   type UpstreamIndex,
   type Verdict,
+  type WorkflowCondition,
 } from '../model.ts'
+import type { Rule } from '../policy.ts'
 import { NO_GATES, type OpenCall } from '../observe/open-calls.ts'
 import type { QuotaKnowledge } from '../observe/quota.ts'
 import type { UpstreamState } from '../upstream-state.ts'
@@ -37,6 +39,11 @@ const SLOT_SHARE: Readonly<Record<Priority, number>> = {
 const LEAST_RATE = 1
 /** Members of a group take over at most this much above their own healthy peak: no stampede. */
 const SPILL_FACTOR = 1.25
+/**
+ * The least wait of a caller in a circle or past its budget. It is refused for what it does, not for want of room: at the
+ * next free instant of a healthy upstream it would go on as before, a few milliseconds later. As the SDKs' first waits.
+ */
+const CALM_MS: Millis = 1000
 /** Slots of one fingerprint that may be promised at once: n-best and fan-outs repeat themselves. */
 const PROMISES_PER_FINGERPRINT = 16
 const GOLDEN = 0.6180339887498949
@@ -48,6 +55,7 @@ const PRESSURE_SHED = 0.9
 export interface WorkflowCounts {
   totalCalls(slot: number): number
   depth(slot: number): number
+  condition(slot: number): WorkflowCondition
 }
 
 export class Admission {
@@ -60,6 +68,7 @@ export class Admission {
   readonly #workflows: WorkflowCounts
   readonly #agenda: Agenda
   readonly #line: WaitingLine
+  readonly #reroute: (call: OpenCall, state: UpstreamState) => void
   readonly #passes: Verdict[][] = []
 
   constructor(parts: {
@@ -70,6 +79,7 @@ export class Admission {
     workflows: WorkflowCounts
     agenda: Agenda
     line: WaitingLine
+    reroute: (call: OpenCall, state: UpstreamState) => void
   }) {
     this.rulebook = parts.rulebook
     this.limits = parts.limits
@@ -78,6 +88,7 @@ export class Admission {
     this.#workflows = parts.workflows
     this.#agenda = parts.agenda
     this.#line = parts.line
+    this.#reroute = parts.reroute
   }
 
   /** Decides a call that arrives, or that stood waiting and may go on now (`again`). */
@@ -99,9 +110,15 @@ export class Admission {
       // Told in whole seconds it comes up to a second early: it waits for its own instant, or all would bunch.
       return this.#wait(slot, call, state, 'slot-kept', at, until, -1, call.promisedAt - at)
     }
-    if (kind === 'shed' && !call.promised) {
-      const reason = decider?.when === undefined ? 'policy' : reasonOf(state)
-      return this.refuse(call, state, reason, at)
+    const isRunaway = decider !== undefined && asksForCaller(decider)
+    if (kind === 'shed' && (isRunaway || !call.promised)) {
+      return this.refuse(
+        call,
+        state,
+        this.#whyShed(decider, call, state, at),
+        at,
+        isRunaway ? at + CALM_MS : 0,
+      )
     }
     return this.#staticOnly(slot, call, state, at, true, again)
   }
@@ -127,14 +144,22 @@ export class Admission {
     })
     if (obstacle !== undefined) return wouldHold(obstacle.reason)
     if (kind === 'shed' || kind === 'defer') {
-      const reason = rule?.when === undefined ? 'policy' : reasonOf(state)
-      return { ...none(index, call.upstream, reason), do: kind }
+      return { ...none(index, call.upstream, this.#whyShed(rule, call, state, at)), do: kind }
     }
-    if (kind !== 'hold' || !state.unwell) return undefined
+    if (kind !== 'hold') return undefined
     if (this.#quota.blockedUntil(call.credential, at) > at) return wouldHold('quota')
+    if (!state.unwell) return undefined
     if (state.release.phase === 'shut') return wouldHold('down')
     if (call.isRetry && state.budget.tokens(at) < 1) return wouldHold('retry-budget')
     return state.inFlight >= state.allowance ? wouldHold(reasonOf(state)) : undefined
+  }
+
+  #whyShed(rule: Rule | undefined, call: OpenCall, state: UpstreamState, at: Millis): Reason {
+    if (rule?.when === undefined) return 'policy'
+    if (rule.when.agent !== undefined) return 'loop'
+    if (rule.when.workflow !== undefined)
+      return RUNAWAY_REASON[this.#workflows.condition(call.workflowSlot)] ?? 'loop'
+    return this.#quota.blockedUntil(call.credential, at) > at ? 'quota' : reasonOf(state)
   }
 
   /** Refuses with a slot of the caller's own. */
@@ -385,7 +410,7 @@ export class Admission {
       const member = this.#upstreams[index]
       if (member === undefined || member === state || member.unwell) continue
       if (member.inFlight < Math.max(2, member.flow.peak * SPILL_FACTOR)) {
-        call.upstream = index
+        this.#reroute(call, member)
         return member
       }
     }
@@ -424,6 +449,16 @@ function callerOf(call: OpenCall): number {
 function promiseKey(call: OpenCall, copy: number): number {
   const base = callerOf(call)
   return copy === 0 ? base : Math.floor((base * GOLDEN + copy * 7919) % Number.MAX_SAFE_INTEGER)
+}
+
+const RUNAWAY_REASON: Partial<Record<WorkflowCondition, Reason>> = {
+  exploding: 'fan-out',
+  'over-budget': 'budget',
+}
+
+/** A rule against what the caller does: whoever comes back at its slot still does it, or does not. */
+function asksForCaller({ when }: Rule): boolean {
+  return when?.agent !== undefined || when?.workflow !== undefined
 }
 
 const REASON_OF: Partial<Record<Condition, Reason>> = { drifting: 'drift', storming: 'storm', down: 'down' }

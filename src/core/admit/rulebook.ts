@@ -1,6 +1,7 @@
 /** Which rules take part in a call: those that match and whose condition is true, in the order of the policy. */
 import { matches, type Policy, type Rule, type When } from '../policy.ts'
-import type { AgentCondition, Arrival, WorkflowCondition } from '../model.ts'
+import type { AgentCondition, Arrival, Condition, WorkflowCondition } from '../model.ts'
+import { isUnwell } from '../detect/condition.ts'
 import type { OpenCall } from '../observe/open-calls.ts'
 import type { UpstreamState } from '../upstream-state.ts'
 import type { StaticLimits } from './static-limits.ts'
@@ -9,6 +10,8 @@ import type { StaticLimits } from './static-limits.ts'
 export interface CallerConditions {
   agent(call: OpenCall): AgentCondition
   workflow(call: OpenCall): WorkflowCondition
+  /** Whether the upstream told this caller's credential to wait. */
+  isAskedToWait(call: OpenCall): boolean
 }
 
 export class Rulebook {
@@ -68,8 +71,14 @@ export class Rulebook {
     }
   }
 
+  /** An upstream that refuses a credential is not well for whoever calls with it, however well it is otherwise. */
+  #isThus(conditions: readonly Condition[], call: OpenCall, state: UpstreamState): boolean {
+    if (conditions.includes(state.condition)) return true
+    return !state.unwell && conditions.some(isUnwell) && this.#conditions.isAskedToWait(call)
+  }
+
   #holds(when: When, call: OpenCall, state: UpstreamState): boolean {
-    if (when.upstream !== undefined && !when.upstream.includes(state.condition)) return false
+    if (when.upstream !== undefined && !this.#isThus(when.upstream, call, state)) return false
     if (when.slowdownAtLeast !== undefined && state.slowdown < when.slowdownAtLeast) return false
     if (when.errorShareAtLeast !== undefined && state.errorShare < when.errorShareAtLeast) return false
     if (when.retryShareAtLeast !== undefined && state.retryShare < when.retryShareAtLeast) return false

@@ -42,6 +42,8 @@ interface Promised {
   readonly id: number
   readonly slotAt: Millis
   readonly expiresAt: Millis
+  /** How early it may be claimed. */
+  readonly earlyMs: Millis
   /** Has a cell of the timetable; else it only spreads. */
   readonly placed: boolean
 }
@@ -115,7 +117,8 @@ export class Slots {
     const placed = this.#place(key, earliest, latest, request)
     const from = placed === undefined ? spreadFrom(at, earliest, request.earliest, latest) : earliest
     const slotAt = this.#unique(placed ?? this.#between(from, latest), from, latest)
-    return this.#promise(key, request.caller ?? key, at, slotAt, placed !== undefined)
+    const earlyMs = Math.max(EARLY_MS, wholeSeconds)
+    return this.#promise(key, request.caller ?? key, at, slotAt, earlyMs, placed !== undefined)
   }
 
   /** False = nothing is promised to this caller under any key. One read, for those who come unasked: nearly all. */
@@ -137,7 +140,7 @@ export class Slots {
   /** Whether a caller that comes at `at` was asked to, with a place on the timetable or without. */
   invited(key: number, at: Millis): boolean {
     const promised = this.#promises.get(key)
-    return promised !== undefined && at >= promised.slotAt - EARLY_MS && at <= promised.expiresAt
+    return promised !== undefined && at >= promised.slotAt - promised.earlyMs && at <= promised.expiresAt
   }
 
   /**
@@ -146,7 +149,7 @@ export class Slots {
    */
   claim(key: number, at: Millis): boolean {
     const promised = this.#promises.get(key)
-    if (promised === undefined || at < promised.slotAt - EARLY_MS) return false
+    if (promised === undefined || at < promised.slotAt - promised.earlyMs) return false
     this.#forget(promised)
     if (!promised.placed || at > promised.expiresAt) return false
     this.#claimed += CLAIMED_WEIGHT * (1 - this.#claimed)
@@ -202,11 +205,18 @@ export class Slots {
     return wanted
   }
 
-  #promise(key: number, caller: number, at: Millis, slotAt: Millis, placed: boolean): Millis {
+  #promise(
+    key: number,
+    caller: number,
+    at: Millis,
+    slotAt: Millis,
+    earlyMs: Millis,
+    placed: boolean,
+  ): Millis {
     if (this.#promises.size >= PROMISES) return slotAt
     const id = this.#unusedIds.pop() ?? this.#byId.length
     const expiresAt = slotAt + Math.max(this.#policy.graceMs, LATE_SHARE * (slotAt - at))
-    const promised: Promised = { key, caller, id, slotAt, expiresAt, placed }
+    const promised: Promised = { key, caller, id, slotAt, expiresAt, earlyMs, placed }
     this.#callers[caller & (CALLER_CELLS - 1)]! += 1
     this.#byId[id] = promised
     this.#promises.set(key, promised)
@@ -223,17 +233,6 @@ export class Slots {
     this.#byId[promised.id] = undefined
     this.#unusedIds.push(promised.id)
   }
-}
-
-/**
- * What to tell a client whose slot is `slotAt`: `Retry-After` in whole seconds and `retry-after-ms`. A client that
- * reads milliseconds is told the instant (its seconds are rounded up, never early); one that reads seconds only
- * comes up to a second early and is held until its instant.
- */
-export function advise(slotAt: Millis, now: Millis, precision: Precision): { seconds: number; ms: Millis } {
-  const left = Math.max(1, slotAt - now)
-  const seconds = precision === 'seconds' ? Math.floor(left / SECOND_MS) : Math.ceil(left / SECOND_MS)
-  return { seconds: Math.max(1, seconds), ms: Math.ceil(left) }
 }
 
 /** The last half before the ceiling, or what of it lies beyond the first of these instants that it can respect. */

@@ -3,7 +3,7 @@ import { policyOf } from '../../../test/kit/policy.ts'
 import { StaticLimits, type Keys } from './static-limits.ts'
 
 const SIZES = { upstreams: 2, agents: 4, workflows: 4 }
-const KEYS: Keys = { upstream: 0, agentSlot: 1, workflowSlot: 2 }
+const KEYS: Keys = { asked: 0, agentSlot: 1, workflowSlot: 2 }
 
 function limitsOf(then: string): { limits: StaticLimits; gates: readonly number[] } {
   const policy = policyOf(`version: 1\nrules:\n  - name: limit\n    mode: enforce\n    then: ${then}\n`)
@@ -27,11 +27,11 @@ describe('StaticLimits', () => {
       '{ limits: [{ per: upstream, concurrency: 1 }, { per: agent, concurrency: 1 }] }',
     )
     expect(limits.take(gates, KEYS, 0)).toBeUndefined()
-    expect(limits.take(gates, { ...KEYS, upstream: 1 }, 0)).toMatchObject({
+    expect(limits.take(gates, { ...KEYS, asked: 1 }, 0)).toMatchObject({
       waitMs: -1,
       reason: 'concurrency-limit',
     })
-    expect(limits.take(gates, { ...KEYS, upstream: 1, agentSlot: 3 }, 0)).toBeUndefined()
+    expect(limits.take(gates, { ...KEYS, asked: 1, agentSlot: 3 }, 0)).toBeUndefined()
   })
 
   it('has room again when a call leaves', () => {
@@ -61,7 +61,7 @@ describe('StaticLimits', () => {
       '{ limits: [{ per: upstream, concurrency: 1 }, { per: agent, concurrency: 1 }] }',
     )
     const places = gates.flatMap((gate) =>
-      [0, 1].map((key) => limits.placeOf(gate, { ...KEYS, upstream: key, agentSlot: key })),
+      [0, 1].map((key) => limits.placeOf(gate, { ...KEYS, asked: key, agentSlot: key })),
     )
     expect(new Set(places).size).toBe(4)
   })

@@ -10,7 +10,8 @@ import { hashId } from '../fleet/sketch.ts'
 import type { Policy, Rule, StaticLimit } from '../policy.ts'
 
 export interface Keys {
-  readonly upstream: number
+  /** The upstream that was asked for. */
+  readonly asked: number
   readonly agentSlot: number
   readonly workflowSlot: number
 }
@@ -225,5 +226,5 @@ function idsOf(
 }
 
 function keyOf(gate: Gate, keys: Keys): number {
-  return gate.per === 'upstream' ? keys.upstream : gate.per === 'agent' ? keys.agentSlot : keys.workflowSlot
+  return gate.per === 'upstream' ? keys.asked : gate.per === 'agent' ? keys.agentSlot : keys.workflowSlot
 }

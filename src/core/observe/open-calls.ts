@@ -16,7 +16,10 @@ const NO_CAP = 2 ** 31 - 1
 /** What every call's end looks at stands first, side by side. */
 export class OpenCall {
   open = false
+  /** Where it goes: the one asked for, or another of its group. */
   upstream: UpstreamIndex = 0
+  /** The one asked for: books and limits of the operator are kept under it. */
+  asked: UpstreamIndex = 0
   waiting: Waiting = 'nothing'
   inFlight = false
   agentSlot = 0

@@ -57,16 +57,11 @@ export function score(scenario: Scenario, run: Run, direct: Run = run): Score {
   }
 }
 
-/** When errors dominate: the first second of which most calls end badly or late. */
-function firstTrouble(run: Run, { trouble, durationMs }: Scenario): Millis {
-  const here = run.calls.filter((call) => call.population.upstream === trouble.upstream)
-  for (let start = trouble.from; start < durationMs; start += 1000) {
-    const born = here.filter((call) => call.bornAt >= start && call.bornAt < start + 1000)
-    const bad = born.filter((call) => !onTime(call))
-    if (bad.length * 2 > born.length)
-      return Math.min(...bad.map((call) => Math.min(call.endedAt, call.bornAt + call.population.deadlineMs)))
-  }
-  return trouble.until
+/** When the first call fails or is late, of those that the trouble is about. */
+function firstTrouble(run: Run, { trouble }: Scenario): Millis {
+  const bad = run.calls.filter((call) => call.population.upstream === trouble.upstream && !onTime(call))
+  const told = bad.map((call) => Math.min(call.endedAt, call.bornAt + call.population.deadlineMs))
+  return Math.min(trouble.until, ...told.filter((at) => at >= trouble.from))
 }
 
 function isCritical(call: LogicalCall): boolean {
