@@ -14,6 +14,7 @@ import { healthyFalseAlarms } from './drift/healthy.ts'
 import { labelledRecordings, sessionDays } from './drift/recordings.ts'
 import { present } from './drift/series.ts'
 import { falseAlarms, ramps, steps } from './drift/steps.ts'
+import { touched } from './drift/touched.ts'
 
 const DATA = resolve(fileURLToPath(import.meta.url), '../../../shared/data')
 /** Chosen by F1 on the tuning part, by `npx tsx bench/drift/tune.ts`. */
@@ -24,6 +25,7 @@ export async function run(options: { smoke: boolean; data?: string }): Promise<R
   const { smoke, data = DATA } = options
   const figures: Record<string, unknown> = {
     falseAlarmsPerDay: falseAlarms(smoke),
+    touchedWhileHealthy: touched(smoke),
     delaySeconds: steps(smoke),
     leadSeconds: ramps(smoke),
     mixShiftFalseAlarms: mixShifts(smoke),

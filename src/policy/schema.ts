@@ -160,7 +160,7 @@ const tuning = z.strictObject({
       .array(text(63, NAME_ALLOWED, NAME))
       .min(1)
       .max(64),
-    'Upstreams of the same API and credentials that may take over calls; said at one of them, true for all.',
+    'Upstreams of the same API and credentials that may take over calls; said at one of them, true for all. Limits count a call under the upstream that it asked for.',
   ),
 })
 
