@@ -7,6 +7,8 @@ import type { CommonsConfig } from './commons-config.ts'
 import type { May } from './commons/caller.ts'
 import type { Commons } from './commons/commons.ts'
 import type { CommonsReading } from './commons/reading.ts'
+import type { Conclusion } from './commons/events/bus.ts'
+import type { OwnEvent } from './commons/events/cloud-event.ts'
 import type { Face } from './commons/http/face.ts'
 import { DEFAULT_LIMITS, storeBounds } from './commons/limits.ts'
 import type { Store } from './commons/store.ts'
@@ -57,6 +59,19 @@ const REFRESH_MS: Millis = 500
 const MCP_PATH = '/weir/v1/mcp'
 /** Follow from every step of a limit: for graphs, not for agents. */
 const NOT_TOLD: ReadonlySet<EventName> = new Set(['limit-changed', 'quota-learned'])
+
+/** What each Weir concludes by itself of an upstream, and of which of its conclusions it is the last word. */
+const CONCLUSIONS: ReadonlyMap<EventName, string> = new Map([
+  ['condition-changed', 'condition'],
+  ['drift-started', 'drift'],
+  ['drift-ended', 'drift'],
+  ['storm-started', 'storm'],
+  ['storm-ended', 'storm'],
+  ['probe-started', 'release'],
+  ['release-started', 'release'],
+  ['release-aborted', 'release'],
+  ['release-ended', 'release'],
+])
 
 const NO_COMMONS: CommonsMembership = {
   own: () => false,
@@ -145,7 +160,7 @@ export function joinCommons(
     try {
       await commons.start()
       const { durability, damaged = 0 } = commons.store
-      log.info({ store: config?.store.kind, durability }, 'the commons is open')
+      log.info({ store: config?.store.kind, durability, replica: commons.replica }, 'the commons is open')
       if (damaged > 0) log.warn({ damaged }, 'records of the commons are damaged and left alone')
     } catch (error) {
       onTrouble(error)
@@ -160,7 +175,7 @@ export function joinCommons(
       if (joined === undefined || NOT_TOLD.has(event.name)) return
       const { name, agent, workflow, from, to, readings } = event
       const upstream = upstreams[event.upstream] ?? ''
-      joined.commons.bus.announce({
+      const told: OwnEvent = {
         type: `weir.${name.replaceAll('-', '.')}`,
         subject: upstream,
         ...(workflow === undefined ? {} : { correlationid: workflow }),
@@ -172,7 +187,8 @@ export function joinCommons(
           ...(to === undefined ? {} : { to }),
           readings: Object.fromEntries(Object.entries(readings).map(([key, value]) => [key, finite(value)])),
         },
-      })
+      }
+      joined.commons.bus.announce(told, conclusionOf(event, upstream))
     },
     ended(call, outcome) {
       if (joined === undefined) return
@@ -246,6 +262,13 @@ async function storeOf(
   }
   const { MemoryStore } = await import('./commons/stores/memory-store.ts')
   return new MemoryStore(bounds, wall)
+}
+
+/** Undefined = what one Weir saw of its own calls. */
+function conclusionOf({ name, to }: CoreEvent, upstream: string): Conclusion | undefined {
+  const topic = CONCLUSIONS.get(name)
+  if (topic === undefined) return undefined
+  return { about: `${topic}/${upstream}`, is: name === 'condition-changed' ? (to ?? '') : name }
 }
 
 function finite(value: number): number | null {

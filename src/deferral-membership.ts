@@ -47,7 +47,13 @@ export function joinDeferral(config: DeferralConfig | undefined, parts: Deferral
     log.limited('error', 'deferral', { why: message }, 'deferred calls are in trouble')
   const store = storeOf(config, wall, onTrouble)
   const keyring = new Keyring(config.keys)
-  const deferral = new Deferral(config, { store, keyring, upstreams, clock, wall, onTrouble })
+  const tell = (): void => {
+    const { open, durability, totals } = deferral.reading
+    const level = open ? 'info' : 'warn'
+    log[level]({ open, durability, keys: keyring.ids, waiting: totals.waiting }, 'deferral')
+  }
+  const room = { store, keyring, upstreams, clock, wall, onTrouble, onOpen: tell }
+  const deferral = new Deferral(config, room)
   return {
     desk: {
       get isOpen() {
@@ -65,9 +71,7 @@ export function joinDeferral(config: DeferralConfig | undefined, parts: Deferral
     },
     async start(carry) {
       await deferral.start(carry)
-      const { open, durability, totals } = deferral.reading
-      const level = open ? 'info' : 'warn'
-      log[level]({ open, durability, keys: keyring.ids, waiting: totals.waiting }, 'deferral')
+      if (!deferral.isOpen) tell()
     },
     drain: () => deferral.drain(),
     close: async () => await deferral.close(),

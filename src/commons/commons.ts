@@ -1,10 +1,12 @@
 /** The room's rooms, joined: one store, one clock of housekeeping, and what each tells the others. */
+import { randomBytes } from 'node:crypto'
 import type { Millis } from '../core/model.ts'
 import { everybodyMay, type May } from './caller.ts'
 import { Bus } from './events/bus.ts'
 import { Groups } from './events/groups.ts'
 import { DEFAULT_LIMITS, type CommonsLimits } from './limits.ts'
 import { LogTail } from './log-tail.ts'
+import { Elsewhere } from './registry/elsewhere.ts'
 import { FlowBook, type FlowNames } from './registry/flow-book.ts'
 import { Registry } from './registry/registry.ts'
 import { SchemaBook } from './schemas/schema-book.ts'
@@ -19,6 +21,8 @@ import { readBack } from './read-back.ts'
 
 export interface CommonsDeps {
   readonly store: Store
+  /** This Weir among those that share the store, another name after each start; made up when absent. */
+  readonly replica?: string
   /** Names of the configured upstreams. */
   readonly upstreams: readonly string[]
   readonly canBear: CanBear
@@ -31,6 +35,7 @@ export interface CommonsDeps {
 
 export interface Commons {
   readonly store: Store
+  readonly replica: string
   readonly limits: CommonsLimits
   readonly may: May
   readonly upstreams: readonly string[]
@@ -59,6 +64,7 @@ const TICK_MS: Millis = 250
 
 export function createCommons(deps: CommonsDeps): Commons {
   const { store, upstreams, canBear, onTrouble, may = everybodyMay } = deps
+  const { replica = randomBytes(6).toString('hex') } = deps
   const limits = { ...DEFAULT_LIMITS, ...deps.limits }
   const validators = new Validators()
   const schemas = new SchemaBook(store, may, validators)
@@ -66,10 +72,11 @@ export function createCommons(deps: CommonsDeps): Commons {
   const changes = new LogTail<ChangeRecord>(store, 'state', (text) =>
     text === '' ? DAMAGED : readBack<ChangeRecord>(text),
   )
-  const bus = new Bus(store, may, schemas)
+  const bus = new Bus(store, may, schemas, replica)
   const groups = new Groups(store, may, bus)
   const flows = new FlowBook(limits.agents, deps.flowNames)
-  const registry = new Registry(store, may, flows)
+  const elsewhere = new Elsewhere(store, replica, flows)
+  const registry = new Registry(store, may, flows, elsewhere)
   const gate = new UpstreamGate(canBear)
   const tasks = new Tasks(store, may, validators, gate, {
     keepMs: limits.keepTasksMs,
@@ -83,6 +90,7 @@ export function createCommons(deps: CommonsDeps): Commons {
   async function work(): Promise<void> {
     const parts = [
       registry.tick(),
+      elsewhere.tick(),
       tasks.tick(upstreams).then(() => dispatcher.lookAll()),
       state.sweep(),
       bus.sweep(),
@@ -101,6 +109,7 @@ export function createCommons(deps: CommonsDeps): Commons {
 
   return {
     store,
+    replica,
     limits,
     may,
     upstreams,

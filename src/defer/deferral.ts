@@ -34,6 +34,8 @@ export interface DeferralRoom {
   readonly wall: () => Millis
   /** For the operator; limited by whoever writes it. Never anything that an agent sent. */
   readonly onTrouble: (message: string) => void
+  /** The store can be used, at the start or at last. */
+  readonly onOpen?: () => void
 }
 
 /** A call that is to be answered later. */
@@ -77,6 +79,8 @@ const KEY_NAMES: ReadonlySet<string> = new Set(['idempotency-key', 'x-idempotenc
 /** 128 random bits: one cannot be guessed, whoever tries for however long. */
 const ID_BYTES = 16
 const HOUSEKEEPING_MS: Millis = 1000
+/** A store that cannot be opened (its disk is full, another process has it) is tried again at this pace. */
+const REOPEN_MS: Millis = 2000
 const LOOK_FOR_WAITERS_MS: Millis = 400
 /** After the last answer of a drain: time to store it. */
 const LAST_STEPS_MS: Millis = 2000
@@ -99,6 +103,9 @@ export class Deferral {
   #accepted = 0
   readonly #refused = { full: 0, closed: 0, unclear: 0 }
   #timers: NodeJS.Timeout[] = []
+  #opening: Promise<void> | undefined
+  #reopen: NodeJS.Timeout | undefined
+  #isDrained = false
   #isAccepting = false
   #isKeepingHouse = false
   /** Ends per second, smoothed over some ten seconds. */
@@ -127,16 +134,33 @@ export class Deferral {
     }
   }
 
-  /** Opens the store and begins to run what is in it. A store that cannot be opened is told, and closes only this. */
-  async start(carry: Carry): Promise<void> {
-    const { store, keyring, upstreams, clock, wall, onTrouble } = this.#room
-    const { credentials, concurrency, answerBytes, bounds } = this.options
+  /**
+   * Opens the store and begins to run what is in it. A store that cannot be opened is told, closes only this, and is
+   * tried again until it can; resolves after the first try.
+   */
+  start(carry: Carry): Promise<void> {
+    return (this.#opening = this.#open(carry))
+  }
+
+  async #open(carry: Carry): Promise<void> {
+    const { store, onTrouble, onOpen } = this.#room
     try {
       await store.open()
     } catch (error) {
       onTrouble(error instanceof Error ? error.message : String(error))
+      if (this.#isDrained) return
+      this.#reopen = setTimeout(() => void this.start(carry), REOPEN_MS)
+      this.#reopen.unref()
       return
     }
+    if (this.#isDrained) return
+    await this.#begin(carry)
+    if (store.isOpen) onOpen?.()
+  }
+
+  async #begin(carry: Carry): Promise<void> {
+    const { store, keyring, upstreams, clock, wall, onTrouble } = this.#room
+    const { credentials, concurrency, answerBytes, bounds } = this.options
     const onEnd = (id: string): void => this.#waiters.wake(id)
     this.#runner = new Runner(
       { store, keyring, carry, clock, wall, onEnd, onTrouble },
@@ -154,6 +178,8 @@ export class Deferral {
 
   /** Promises nothing more and starts nothing more; what runs goes on. */
   drain(): void {
+    this.#isDrained = true
+    clearTimeout(this.#reopen)
     this.#isAccepting = false
     this.#runner?.stop()
     this.#waiters.wakeAll()
@@ -162,6 +188,7 @@ export class Deferral {
   /** After `drain`, when nothing runs any more. */
   async close(): Promise<void> {
     this.drain()
+    await this.#opening
     for (const timer of this.#timers) clearInterval(timer)
     this.#timers = []
     await this.#runner?.idle(LAST_STEPS_MS)

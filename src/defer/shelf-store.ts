@@ -55,8 +55,14 @@ export class ShelfStore implements DeferredStore {
     const { records } = await this.#disk.open()
     this.#shelf = new CallShelf(this.#bounds)
     for (const record of records.toSorted(byAge)) this.#shelf.add(record)
-    for (const record of records) {
-      if (record.state === 'leased' || record.state === 'started') await this.#takeBack(record)
+    try {
+      for (const record of records) {
+        if (record.state === 'leased' || record.state === 'started') await this.#takeBack(record)
+      }
+    } catch (error) {
+      // What has no place on the disk yet is taken back when it is opened again.
+      await this.#disk.close()
+      throw error
     }
     this.#isOpen = true
   }

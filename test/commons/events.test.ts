@@ -4,7 +4,7 @@ import { type BusEvent, eventsOf } from '../../src/commons/events/cloud-event.ts
 import { eventFilter, fits } from '../../src/commons/events/event-filter.ts'
 import { groupSettings } from '../../src/commons/events/groups.ts'
 import { Refused } from '../../src/commons/refused.ts'
-import { caller, neverGone, refusal, testCommons, type TestCommons } from './kit.ts'
+import { caller, memoryStore, neverGone, refusal, testCommons, type TestCommons } from './kit.ts'
 
 const ann = caller('ann', 'run-7')
 const bob = caller('bob')
@@ -163,6 +163,80 @@ describe('the bus', () => {
     const kept = (await commons.bus.page(0, 5000)).entries
     expect(kept.length + commons.bus.lost).toBe(1500)
     expect(kept.map(({ item }) => Number(item['subject']))).toEqual(kept.map((_, n) => n))
+  })
+})
+
+function storm(is: 'started' | 'ended'): Parameters<TestCommons['bus']['announce']> {
+  return [
+    { type: `weir.storm.${is}`, subject: 'api', data: { upstream: 'api' } },
+    { about: 'storm/api', is },
+  ]
+}
+
+function released(n: number): Parameters<TestCommons['bus']['announce']>[0] {
+  return { type: 'weir.hold.released', subject: String(n), data: { n } }
+}
+
+describe('what several Weirs on one store conclude', () => {
+  let weirs: readonly TestCommons[]
+
+  beforeEach(() => {
+    const store = memoryStore(commons.wall)
+    weirs = Array.from({ length: 8 }, () => testCommons(commons.wall, store))
+  })
+
+  async function all(is: 'started' | 'ended'): Promise<void> {
+    for (const { bus } of weirs) bus.announce(...storm(is))
+    await Promise.all(weirs.map(({ bus }) => bus.settled()))
+  }
+
+  it('is one event of the first of them, which says its name', async () => {
+    await all('started')
+    await all('ended')
+    await all('started')
+    const { entries } = await weirs[0]!.bus.page(0, 100)
+    expect(entries.map(({ item }) => item.type)).toEqual([
+      'weir.storm.started',
+      'weir.storm.ended',
+      'weir.storm.started',
+    ])
+    const names = weirs.map(({ replica }) => replica)
+    for (const { item } of entries) expect(names).toContain(item['replica'])
+    expect(weirs.reduce((sum, { bus }) => sum + bus.counts.published.weir, 0)).toBe(3)
+    expect(weirs.reduce((sum, { bus }) => sum + bus.lost, 0)).toBe(0)
+  })
+
+  it('is one piece of work for a consumer group', async () => {
+    await weirs[0]!.groups.put(bob, 'g', groupSettings.parse({ from: 'oldest' }))
+    await all('started')
+    expect(await weirs[1]!.groups.receive(bob, 'g', 10, 0, neverGone)).toHaveLength(1)
+  })
+
+  it('is said again by the same Weir, and by another after the time in which they agree', async () => {
+    const [one, other] = weirs
+    for (const { bus } of [one!, one!, other!]) {
+      bus.announce(...storm('started'))
+      await bus.settled()
+    }
+    commons.wall.pass(30_000)
+    other!.bus.announce(...storm('started'))
+    await other!.bus.settled()
+    const { entries } = await one!.bus.page(0, 100)
+    expect(entries.map(({ item }) => item['replica'])).toEqual([one!.replica, one!.replica, other!.replica])
+  })
+
+  it('keeps its place among what one Weir alone has seen', async () => {
+    const { bus } = weirs[0]!
+    bus.announce(released(1))
+    bus.announce(...storm('started'))
+    bus.announce(released(2))
+    bus.announce(released(3))
+    expect(await weirs[0]!.told()).toEqual([
+      'weir.hold.released 1',
+      'weir.storm.started api',
+      'weir.hold.released 2',
+      'weir.hold.released 3',
+    ])
   })
 })
 

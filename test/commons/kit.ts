@@ -1,6 +1,6 @@
 /** A memory store, a clock that moves when told, and callers: what the tests of the commons begin with. */
 import { setMaxListeners } from 'node:events'
-import type { Caller } from '../../src/commons/caller.ts'
+import { everybodyMay, type Caller, type May } from '../../src/commons/caller.ts'
 import { createCommons, type Commons } from '../../src/commons/commons.ts'
 import { DEFAULT_LIMITS, storeBounds } from '../../src/commons/limits.ts'
 import type { Store } from '../../src/commons/store.ts'
@@ -52,12 +52,17 @@ export interface TestCommons extends Commons {
 }
 
 /** The commons without a timer: tests call `tick`. */
-export function testCommons(wall = new FakeWall(), store: Store = memoryStore(wall)): TestCommons {
+export function testCommons(
+  wall = new FakeWall(),
+  store: Store = memoryStore(wall),
+  may: May = everybodyMay,
+): TestCommons {
   const bearings = new Map<string, Bearing>()
   const trouble: unknown[] = []
   const upstreams = ['api', 'tool']
   const commons = createCommons({
     store,
+    may,
     upstreams,
     canBear: (name) => bearings.get(name) ?? (upstreams.includes(name) ? { is: 'open' } : undefined),
     flowNames: {

@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFace, type Face } from '../../src/commons/http/face.ts'
 import { McpCount } from '../../src/commons/mcp/mcp-count.ts'
 import { createMcpFace } from '../../src/commons/mcp/mcp-face.ts'
+import { taskSpec } from '../../src/commons/tasks/task.ts'
 import { startProxy, type TestProxy } from '../kit/proxy.ts'
-import { LiveWall, testCommons, type TestCommons } from './kit.ts'
+import { caller, LiveWall, testCommons, type TestCommons } from './kit.ts'
 
 const REVISION = '2026-07-28'
 const META = {
@@ -24,7 +25,7 @@ beforeEach(async () => {
   face = createFace(commons, '1.2.3', new Map([['/weir/v1/mcp', createMcpFace(commons, '1.2.3', { count })]]))
   proxy = await startProxy({
     upstreams: { api: new URL('http://127.0.0.1:9') },
-    own: (request, response, path, caller) => face.serve(request, response, path, caller),
+    own: (...asked) => face.serve(...asked),
   })
 })
 afterEach(async () => {
@@ -79,7 +80,7 @@ describe('MCP without a handshake', () => {
         result: {
           resultType: 'complete',
           supportedVersions: [REVISION],
-          capabilities: { tools: {}, resources: {} },
+          capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} },
           instructions: expect.stringContaining('upstream_status') as string,
           ttlMs: 300_000,
           cacheScope: 'private',
@@ -113,6 +114,46 @@ describe('MCP without a handshake', () => {
     expect(templates.body.result.resourceTemplates).toContainEqual(
       expect.objectContaining({ uriTemplate: 'weir://tasks/{id}/what-if' }),
     )
+  })
+
+  it('shows a task in a prompt as it is, and completes the names that prompts take', async () => {
+    await commons.tasks.create(caller('ann'), taskSpec.parse({ id: 'job-1', kind: 'review', input: 'text' }))
+    const { body } = await ask('prompts/list')
+    expect(body.result).toMatchObject({ ttlMs: 300_000, cacheScope: 'private' })
+    expect(body.result.prompts.map(({ name }: { name: string }) => name)).toEqual([
+      'take_over_task',
+      'explain_upstream',
+      'plan_work',
+    ])
+    const told = await ask('prompts/get', { name: 'take_over_task', arguments: { id: 'job-1' } })
+    const [task, foreseen, words] = told.body.result.messages
+    expect(JSON.parse(task.content.resource.text)).toMatchObject({ id: 'job-1', input: 'text' })
+    expect(foreseen.content.resource.uri).toBe('weir://tasks/job-1/what-if')
+    expect(words.content.text).toContain('claim_task')
+    const ref = { type: 'ref/prompt', name: 'take_over_task' }
+    const completed = await ask('completion/complete', { ref, argument: { name: 'id', value: 'jo' } })
+    expect(completed.body.result.completion).toEqual({ values: ['job-1'], total: 1, hasMore: false })
+  })
+
+  it.each<[string, string, object]>([
+    ['a prompt that there is not', 'prompts/get', { name: 'none' }],
+    ['a prompt without what it needs', 'prompts/get', { name: 'take_over_task' }],
+    ['a prompt about nothing', 'prompts/get', { name: 'take_over_task', arguments: { id: 'none' } }],
+    ['an argument that is no text', 'prompts/get', { name: 'plan_work', arguments: { goal: 1 } }],
+    ['a completion of nothing', 'completion/complete', {}],
+    ['a completion of another kind', 'completion/complete', { ref: { type: 'x' }, argument: {} }],
+    [
+      'a completion for a prompt that there is not',
+      'completion/complete',
+      { ref: { type: 'ref/prompt', name: 'none' }, argument: { name: 'id', value: '' } },
+    ],
+  ])('refuses %s', async (_what, method, params) => {
+    expect(await ask(method, { ...params })).toMatchObject({ status: 200, body: { error: { code: -32602 } } })
+  })
+
+  it('routes a prompt by its name in the header, which must be that of the body', async () => {
+    const told = await ask('prompts/get', { name: 'plan_work' }, { 'mcp-name': 'take_over_task' })
+    expect(told).toMatchObject({ status: 400, body: { error: { code: -32020 } } })
   })
 
   it.each<[string, object | undefined]>([
@@ -155,7 +196,7 @@ describe('MCP without a handshake', () => {
     })
   })
 
-  it.each(['initialize', 'ping', 'prompts/list', 'subscriptions/listen', 'constructor'])(
+  it.each(['initialize', 'ping', 'logging/setLevel', 'subscriptions/listen', 'constructor'])(
     'has no method %s',
     async (method) => {
       expect(await ask(method)).toMatchObject({ status: 404, body: { id: 7, error: { code: -32601 } } })

@@ -3,9 +3,11 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFace, type Face } from '../../src/commons/http/face.ts'
 import { ROUTES } from '../../src/commons/http/routes.ts'
+import { complete } from '../../src/commons/mcp/completion.ts'
 import { createMcpFace } from '../../src/commons/mcp/mcp-face.ts'
+import { promptMessages } from '../../src/commons/mcp/prompts.ts'
 import { startProxy, type TestProxy } from '../kit/proxy.ts'
-import { LiveWall, testCommons, type TestCommons } from './kit.ts'
+import { caller, LiveWall, neverGone, testCommons, type TestCommons } from './kit.ts'
 
 let commons: TestCommons
 let face: Face
@@ -17,7 +19,7 @@ beforeEach(async () => {
   face = createFace(commons, '1.2.3', new Map([['/weir/v1/mcp', createMcpFace(commons, '1.2.3')]]))
   proxy = await startProxy({
     upstreams: { api: new URL('http://127.0.0.1:9') },
-    own: (request, response, path, caller) => face.serve(request, response, path, caller),
+    own: (...asked) => face.serve(...asked),
   })
 })
 afterEach(async () => {
@@ -55,6 +57,8 @@ function post(message: object, headers: Record<string, string> = {}): Promise<Re
     body: JSON.stringify(message),
   })
 }
+
+function ignore(): void {}
 
 describe('the MCP face', () => {
   it('offers every operation as a tool, and reads as resources', async () => {
@@ -120,6 +124,83 @@ describe('the MCP face', () => {
     const waiting = call(ann, 'await_upstream', { upstream: 'tool', waitMs: 5000 })
     commons.bearings.delete('tool')
     expect(await waiting).toMatchObject({ canBear: 'yes' })
+  })
+
+  it('begins conversations with what is so now: an upstream, and who is there for a plan', async () => {
+    const client = await connect('ann')
+    await call(client, 'register_agent', { agent: 'ann', capabilities: [{ name: 'review' }] })
+    commons.bus.announce({
+      type: 'weir.drift.started',
+      subject: 'api',
+      data: { upstream: 'api', readings: { slowdown: 3 } },
+    })
+    commons.bus.announce({ type: 'weir.drift.started', subject: 'tool', data: { upstream: 'tool' } })
+    await commons.bus.settled()
+    commons.bearings.set('api', { is: 'shut', condition: 'drifting' })
+    const { prompts } = await client.listPrompts()
+    expect(prompts.map(({ name }) => name)).toEqual(['take_over_task', 'explain_upstream', 'plan_work'])
+    const read = async (name: string, given: Record<string, string>): Promise<string[]> => {
+      const { messages } = await client.getPrompt({ name, arguments: given })
+      return messages.map(({ content }) =>
+        content.type === 'resource' && 'text' in content.resource
+          ? content.resource.text
+          : content.type === 'text'
+            ? content.text
+            : '',
+      )
+    }
+    const [state, events, words] = await read('explain_upstream', { upstream: 'api' })
+    expect(JSON.parse(state!)).toMatchObject({ canBear: 'no', why: 'drifting' })
+    const { events: shown } = JSON.parse(events!) as { events: { event: object }[] }
+    expect(shown.map(({ event }) => event)).toMatchObject([
+      { type: 'weir.drift.started', data: { readings: { slowdown: 3 } } },
+    ])
+    expect(words).toContain('await_upstream')
+    const [agents, upstreams, plan] = await read('plan_work', { goal: 'ship it', capability: 'review' })
+    expect(JSON.parse(agents!)).toMatchObject({ agents: [{ agent: 'ann' }] })
+    expect(JSON.parse(upstreams!)).toMatchObject({ upstreams: [{ upstream: 'api' }, { upstream: 'tool' }] })
+    expect(plan).toContain('ship it')
+    await expect(client.getPrompt({ name: 'none' })).rejects.toMatchObject({ code: -32602 })
+  })
+
+  it('completes names of upstreams, agents and capabilities by their beginning', async () => {
+    const client = await connect('ann')
+    await call(client, 'register_agent', { agent: 'ann', capabilities: [{ name: 'review' }] })
+    commons.flows.ended('anton', 0, false, commons.wall.now())
+    const of = async (
+      ref: { type: 'ref/prompt'; name: string } | { type: 'ref/resource'; uri: string },
+      name: string,
+      value: string,
+    ): Promise<string[]> => (await client.complete({ ref, argument: { name, value } })).completion.values
+    const upstream = { type: 'ref/prompt', name: 'explain_upstream' } as const
+    expect(await of(upstream, 'upstream', 't')).toEqual(['tool'])
+    expect(await of(upstream, 'constructor', '')).toEqual([])
+    const plan = { type: 'ref/prompt', name: 'plan_work' } as const
+    expect(await of(plan, 'capability', '')).toEqual(['review'])
+    expect(await of(plan, 'goal', 'a')).toEqual([])
+    const agent = { type: 'ref/resource', uri: 'weir://agents/{agent}' } as const
+    expect(await of(agent, 'agent', 'an')).toEqual(['ann', 'anton'])
+    await expect(of({ type: 'ref/resource', uri: 'weir://none' }, 'id', '')).rejects.toMatchObject({
+      code: -32602,
+    })
+  })
+
+  it('completes nothing for whoever may not read it, and shows an upstream without events it may not follow', async () => {
+    const refused: string[] = []
+    const guarded = testCommons(new LiveWall(), undefined, (_caller, action) => {
+      const isAllowed = action.do === 'upstream.read' && action.on === 'api'
+      if (!isAllowed) refused.push(action.do)
+      return isAllowed
+    })
+    const context = { commons: guarded, caller: caller('ann'), signal: neverGone, wait: ignore }
+    for (const name of ['upstream', 'agent', 'capability', 'id']) {
+      const asked = { ref: { type: 'ref/prompt', name: 'plan_work' }, argument: { name, value: '' } } as const
+      expect((await complete(asked, context)).values).toEqual([])
+    }
+    expect(new Set(refused)).toEqual(new Set(['upstream.read', 'agent.read', 'task.read']))
+    const { messages } = await promptMessages('explain_upstream', { upstream: 'api' }, context)
+    expect(JSON.stringify(messages)).toContain('ann may not event.subscribe')
+    await expect(promptMessages('plan_work', { goal: 'x' }, context)).rejects.toThrow('may not agent.read')
   })
 
   it('says what is wrong with a call', async () => {

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Change, Commit, Store, StoreBounds } from '../../src/commons/store.ts'
+import { caller, FakeWall, testCommons } from './kit.ts'
 
 export interface StoreUnderTest {
   readonly store: Store
@@ -175,6 +176,24 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       })
       await store.commit([{ do: 'append', log: 'state', value: 'x' }])
       expect(await heard).toBe('state')
+    })
+
+    it('makes several Weirs one: they conclude once, and answer alike of what each saw', async () => {
+      const weirs = [1, 2, 3].map(() => testCommons(new FakeWall(), store))
+      for (const { bus, flows } of weirs) {
+        flows.ended('carl', 0, false, store.now())
+        const event = { type: 'weir.storm.started', subject: 'api', data: {} } as const
+        bus.announce(event, { about: 'storm/api', is: 'storm-started' })
+      }
+      await Promise.all(weirs.map((weir) => Promise.all([weir.bus.settled(), weir.tick()])))
+      expect((await store.read('events', 0, 10)).last).toBe(1)
+      for (const { registry, bus, changes, trouble } of weirs) {
+        const [carl] = await registry.find(caller('ann'), { after: '', most: 10 })
+        expect(carl).toMatchObject({ agent: 'carl', observed: { calls: 3 } })
+        expect(trouble).toEqual([])
+        bus.stop()
+        changes.stop()
+      }
     })
 
     it('agrees with a plain model, whatever the steps', { timeout: 60_000 }, async () => {

@@ -22,7 +22,6 @@ const DOCUMENT = readFileSync(join(import.meta.dirname, '../../docs/mcp.md'), 'u
 const NOT_OFFERED: Readonly<Record<string, readonly string[]>> = {
   '2025-11-25': [
     'logging-set-level',
-    'completion-complete',
     'tools-call-with-logging',
     'tools-call-with-progress',
     'tools-call-sampling',
@@ -31,21 +30,9 @@ const NOT_OFFERED: Readonly<Record<string, readonly string[]>> = {
     'elicitation-sep1330-enums',
     'resources-subscribe',
     'resources-unsubscribe',
-    'prompts-list',
-    'prompts-get-simple',
-    'prompts-get-with-args',
-    'prompts-get-embedded-resource',
-    'prompts-get-with-image',
   ],
   '2026-07-28': [
-    'completion-complete',
     'tools-call-with-progress',
-    'caching',
-    'prompts-list',
-    'prompts-get-simple',
-    'prompts-get-with-args',
-    'prompts-get-embedded-resource',
-    'prompts-get-with-image',
     'input-required-result-basic-elicitation',
     'input-required-result-basic-sampling',
     'input-required-result-basic-list-roots',
@@ -59,7 +46,7 @@ const NOT_OFFERED: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-/** Scenarios that call a tool or read a resource of the suite's own, which only the fixture offers. */
+/** Scenarios about a tool, a resource or a prompt of the suite's own, which only the fixture offers. */
 const WANTS_FIXTURE = [
   'server-stateless',
   'tools-call-simple-text',
@@ -71,6 +58,11 @@ const WANTS_FIXTURE = [
   'resources-read-text',
   'resources-read-binary',
   'resources-templates-read',
+  'completion-complete',
+  'prompts-get-simple',
+  'prompts-get-with-args',
+  'prompts-get-embedded-resource',
+  'prompts-get-with-image',
 ]
 
 const closing: (() => Promise<void>)[] = []
@@ -129,7 +121,7 @@ function required(revision: string): string[] {
 describe.each(Object.keys(NOT_OFFERED))('the conformance suite for %s', { timeout: 240_000 }, (revision) => {
   const scenarios = required(revision)
 
-  it('passes for what Weir offers: the transport, the protocol, its tools and resources', async () => {
+  it('passes for what Weir offers: the transport, the protocol, its tools, resources and prompts', async () => {
     const { passed, failed, output } = await suite(await face({}), revision)
     const left = [...NOT_OFFERED[revision]!, ...WANTS_FIXTURE]
     const wanted = scenarios.filter((name) => !left.includes(name))
@@ -143,7 +135,7 @@ describe.each(Object.keys(NOT_OFFERED))('the conformance suite for %s', { timeou
     )
   })
 
-  it('passes with the tools and resources that it asks for, on the same face', async () => {
+  it('passes with the tools, resources and prompts that it asks for, on the same face', async () => {
     const { passed, failed, output } = await suite(await face({ offer: fixtureOffer }), revision)
     const wanted = scenarios.filter((name) => !NOT_OFFERED[revision]!.includes(name))
     expect(

@@ -46,6 +46,31 @@ const TOOLS: Readonly<Record<string, () => Result>> = {
   test_logging_tool: () => ({ content: [text('nothing to log')] }),
 }
 
+type Prompt = Awaited<ReturnType<McpOffer['prompt']>>
+type Given = Parameters<McpOffer['prompt']>[1]
+
+const said = (...contents: Content[]): Prompt => ({
+  messages: contents.map((content) => ({ role: 'user', content })),
+})
+
+/** By name: the arguments that it needs, and what it says. */
+const PROMPTS: Readonly<Record<string, [readonly string[], (given: Given) => Prompt]>> = {
+  test_simple_prompt: [[], () => said(text('This is a simple prompt for testing.'))],
+  test_prompt_with_arguments: [
+    ['arg1', 'arg2'],
+    ({ arg1, arg2 }) => said(text(`Prompt with arguments: arg1='${arg1}', arg2='${arg2}'`)),
+  ],
+  test_prompt_with_embedded_resource: [
+    ['resourceUri'],
+    ({ resourceUri = '' }) =>
+      said(
+        resource(resourceUri, 'text/plain', 'Embedded resource content for testing.'),
+        text('Please process the embedded resource above.'),
+      ),
+  ],
+  test_prompt_with_image: [[], () => said(image, text('Please analyze the image above.'))],
+}
+
 export function fixtureOffer(): McpOffer {
   const plain = { description: 'For the conformance suite', mimeType: 'text/plain' }
   return {
@@ -60,6 +85,18 @@ export function fixtureOffer(): McpOffer {
       { uri: 'test://static-binary', name: 'binary', ...plain, mimeType: 'image/png' },
       { uri: 'test://template/{id}/data', name: 'template', ...plain, mimeType: 'application/json' },
     ],
+    prompts: Object.entries(PROMPTS).map(([name, [takes]]) => ({
+      name,
+      title: name,
+      description: 'For the conformance suite',
+      arguments: takes.map((each) => ({ name: each, description: 'For the suite', required: true })),
+    })),
+    async prompt(name, given) {
+      const prompt = PROMPTS[name]
+      if (prompt === undefined) throw new Refused('unknown', 'there is no such prompt')
+      return prompt[1](given)
+    },
+    complete: () => Promise.resolve({ values: ['test'], total: 1, hasMore: false }),
     async call(name) {
       const tool = TOOLS[name]
       if (tool === undefined) throw new McpFault(-32602, `Unknown tool: ${name}`)

@@ -50,6 +50,15 @@ describe.each(['auto', 'legacy'] as const)('the SDK with %s negotiation', (mode)
       { upstream: 'api', canBear: 'yes', why: '' },
     ])
     const { id } = await call(ann, 'create_task', { kind: 'review', correlationid: 'story', input: 'x' })
+    expect((await ann.listPrompts()).prompts.map(({ name }) => name)).toContain('take_over_task')
+    const ref = { type: 'ref/prompt', name: 'take_over_task' } as const
+    const { completion } = await ann.complete({
+      ref,
+      argument: { name: 'id', value: String(id).slice(0, 4) },
+    })
+    expect(completion.values).toContain(id)
+    const { messages } = await ann.getPrompt({ name: 'take_over_task', arguments: { id: String(id) } })
+    expect(JSON.stringify(messages)).toContain('claim_task')
     const { fence } = await call(bob, 'claim_task', { waitMs: 1000 })
     const foreseen = await call(ann, 'what_if_task_fails', { id })
     expect(foreseen.fails).toMatchObject({ becomes: 'ready', attempt: 2 })

@@ -9,6 +9,7 @@ import type { Json } from '../json.ts'
 import { LogTail, type TailEntry, type TailPage } from '../log-tail.ts'
 import { type Fault, full, Refused } from '../refused.ts'
 import type { SchemaBook } from '../schemas/schema-book.ts'
+import { step, unchanged } from '../step.ts'
 import type { Change, Store } from '../store.ts'
 import { type BusEvent, type OwnEvent, ownEventText } from './cloud-event.ts'
 import { type EventFilter, fits } from './event-filter.ts'
@@ -20,6 +21,25 @@ export interface Published {
   readonly offset: number
   /** It was there already: published again. */
   readonly duplicate: boolean
+}
+
+/** What every Weir of a store concludes of one thing by itself, such as that an upstream is in a storm. */
+export interface Conclusion {
+  /** One of a few: each is a record that stays. */
+  readonly about: string
+  readonly is: string
+}
+
+interface Announced {
+  readonly text: string
+  readonly concludes: Conclusion | undefined
+}
+
+/** The last word on one thing. */
+interface Concluded {
+  readonly is: string
+  readonly by: string
+  readonly at: Millis
 }
 
 /** The ways that events take to whoever wants them. */
@@ -46,6 +66,8 @@ const REPEATED_MS: Millis = 600_000
 /** Index of the ids of late. */
 const RECENT = 'event-id-due'
 const SWEEP = 512
+/** Weirs come to one conclusion within this time; one that takes longer has seen something of its own. */
+const CONCLUDED_MS: Millis = 30_000
 /** Own events that wait to be written; past that they are counted and lost. */
 const QUEUED = 1000
 /** Read per round while looking for events that fit. */
@@ -56,14 +78,17 @@ export class Bus {
   readonly #may: May
   readonly #schemas: SchemaBook
   readonly #tail: LogTail<BusEvent>
-  readonly #queue: string[] = []
+  readonly #replica: string
+  readonly #queue: Announced[] = []
   readonly #followers = new Set<Follower>()
   readonly #published = { agents: 0, weir: 0 }
   readonly #delivered = { stream: 0, group: 0, page: 0 }
   #writing: Promise<void> | undefined
   #lost = 0
 
-  constructor(store: Store, may: May, schemas: SchemaBook) {
+  /** @param replica this Weir, another name after each start */
+  constructor(store: Store, may: May, schemas: SchemaBook, replica: string) {
+    this.#replica = replica
     this.#store = store
     this.#may = may
     this.#schemas = schemas
@@ -125,13 +150,17 @@ export class Bus {
     return published
   }
 
-  /** Writes an event of Weir itself when there is time; never waits, never throws. */
-  announce(event: OwnEvent): void {
+  /**
+   * Writes an event of Weir itself when there is time; never waits, never throws. What `concludes` is not said again
+   * by another Weir while it is the last word on that thing: of all that share a store, the first one says it.
+   */
+  announce(event: OwnEvent, concludes?: Conclusion): void {
     if (this.#queue.length >= QUEUED) {
       this.#lost += 1
       return
     }
-    this.#queue.push(ownEventText(event, this.#store.now()))
+    const text = ownEventText({ ...event, replica: this.#replica }, this.#store.now())
+    this.#queue.push({ text, concludes })
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined
     })
@@ -247,15 +276,51 @@ export class Bus {
 
   async #write(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, LOOKED_AT)
+      const batch = this.#nextBatch()
+      const { text, concludes } = batch[0]!
       try {
-        const changes = batch.map((value): Change => ({ do: 'append', log: 'events', value }))
-        if ((await this.#store.commit(changes)).ok) this.#published.weir += batch.length
-        else this.#lost += batch.length
+        const isKept =
+          concludes === undefined ? await this.#keep(batch) : await this.#conclude(text, concludes)
+        if (isKept) this.#published.weir += batch.length
       } catch {
         this.#lost += batch.length
       }
     }
+  }
+
+  /** A conclusion is a step of its own; what is none goes together, in order. */
+  #nextBatch(): Announced[] {
+    const found = this.#queue.findIndex(({ concludes }) => concludes !== undefined)
+    const most = found === -1 ? LOOKED_AT : Math.min(LOOKED_AT, Math.max(1, found))
+    return this.#queue.splice(0, most)
+  }
+
+  async #keep(batch: readonly Announced[]): Promise<true> {
+    const commit = await this.#store.commit(
+      batch.map(({ text }): Change => ({ do: 'append', log: 'events', value: text })),
+    )
+    if (!commit.ok) throw full('events')
+    return true
+  }
+
+  /** False = another Weir has said so, and nobody anything else since. */
+  #conclude(text: string, { about, is }: Conclusion): Promise<boolean> {
+    const key = `concluded/${about}`
+    return step(this.#store, async () => {
+      const stored = await this.#store.get(key)
+      const last = stored === undefined ? undefined : readBack<Concluded>(stored.value)
+      const at = this.#store.now()
+      const isSaid = last?.is === is && last.by !== this.#replica && at - last.at < CONCLUDED_MS
+      if (isSaid) return unchanged(false)
+      const word: Concluded = { is, by: this.#replica, at }
+      return {
+        changes: [
+          { do: 'put', key, value: JSON.stringify(word), expected: stored?.version ?? 'absent' },
+          { do: 'append', log: 'events', value: text },
+        ],
+        result: () => true,
+      }
+    })
   }
 }
 

@@ -128,11 +128,13 @@ export interface OwnEvent {
   readonly type: `weir.${string}`
   readonly subject?: string
   readonly correlationid?: string
+  /** The Weir that saw it; absent = a step in the store, which is one whoever takes it. */
+  readonly replica?: string
   readonly data: Json
 }
 
 /** As text for the log. */
-export function ownEventText({ type, subject, correlationid, data }: OwnEvent, now: Millis): string {
+export function ownEventText({ type, subject, correlationid, replica, data }: OwnEvent, now: Millis): string {
   const event: BusEvent = {
     specversion: '1.0',
     id: randomUUID(),
@@ -142,6 +144,7 @@ export function ownEventText({ type, subject, correlationid, data }: OwnEvent, n
     sender: 'weir',
     ...(subject === undefined ? {} : { subject }),
     ...(correlationid === undefined || correlationid === '' ? {} : { correlationid }),
+    ...(replica === undefined ? {} : { replica }),
     datacontenttype: 'application/json',
     data,
   }

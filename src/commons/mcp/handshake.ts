@@ -7,7 +7,10 @@ import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import {
   CallToolRequestSchema,
+  CompleteRequestSchema,
   ErrorCode,
+  GetPromptRequestSchema,
+  ListPromptsRequestSchema,
   ListResourcesRequestSchema,
   ListResourceTemplatesRequestSchema,
   ListToolsRequestSchema,
@@ -18,7 +21,7 @@ import {
 import type { JsonObject } from '../json.ts'
 import { readBack } from '../read-back.ts'
 import { Refused } from '../refused.ts'
-import { McpFault, told, type McpOffer } from './offer.ts'
+import { CAPABILITIES, McpFault, told, type McpOffer } from './offer.ts'
 import type { ServerInfo } from './stateless.ts'
 import type { CallContext } from './tools.ts'
 
@@ -47,7 +50,7 @@ export async function answerHandshake(
 
 function serverFor(offer: McpOffer, info: ServerInfo, context: Pick<CallContext, 'commons'>): Server {
   const { instructions } = offer
-  const server = new Server({ ...info }, { capabilities: { tools: {}, resources: {} }, instructions })
+  const server = new Server({ ...info }, { capabilities: CAPABILITIES, instructions })
   server.setRequestHandler(PingRequestSchema, () => ({}))
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...offer.tools] }))
   server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
@@ -78,7 +81,25 @@ function serverFor(offer: McpOffer, info: ServerInfo, context: Pick<CallContext,
       )
     }
   })
+  server.setRequestHandler(ListPromptsRequestSchema, () => ({
+    prompts: offer.prompts.map(({ arguments: takes, ...rest }) => ({ ...rest, arguments: [...takes] })),
+  }))
+  server.setRequestHandler(GetPromptRequestSchema, ({ params }) =>
+    orInvalid(offer.prompt(params.name, params.arguments ?? {}), context),
+  )
+  server.setRequestHandler(CompleteRequestSchema, async ({ params }) => ({
+    completion: await orInvalid(offer.complete(params), context),
+  }))
   return server
+}
+
+async function orInvalid<T>(work: Promise<T>, context: Pick<CallContext, 'commons'>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    const code = error instanceof Refused ? ErrorCode.InvalidParams : ErrorCode.InternalError
+    throw new McpError(code, 'cannot be answered', told(error, context))
+  }
 }
 
 /** MCP 2025-11-25, resources: error handling. */

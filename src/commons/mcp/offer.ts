@@ -1,10 +1,12 @@
 /**
- * What the face offers, whatever revision of the protocol asks: tools and resources, with their answers in the words
- * of MCP. The faces know the protocol, the offer knows what is offered.
+ * What the face offers, whatever revision of the protocol asks: tools, resources and prompts, with their answers in the
+ * words of MCP. The faces know the protocol, the offer knows what is offered.
  */
-import type { CallToolResult, ReadResourceResult } from '@modelcontextprotocol/sdk/types.js'
+import type { CallToolResult, GetPromptResult, ReadResourceResult } from '@modelcontextprotocol/sdk/types.js'
 import { problemOf } from '../http/answers.ts'
 import type { JsonObject } from '../json.ts'
+import { complete, type Completion, type CompletionAsked } from './completion.ts'
+import { PROMPT_OFFERS, promptMessages, type PromptOffer } from './prompts.ts'
 import { callTool, readResource, RESOURCES, TOOLS, type CallContext } from './tools.ts'
 
 /** An answer that is none: an error of JSON-RPC. */
@@ -43,11 +45,19 @@ export interface McpOffer {
   readonly tools: readonly ToolOffer[]
   /** Those with `{` in their address are templates. */
   readonly resources: readonly ResourceOffer[]
+  readonly prompts: readonly PromptOffer[]
   /** A failure of what is asked is a result (`isError`). @throws McpFault when there is no such tool */
   call(name: string, given: JsonObject): Promise<CallToolResult>
   /** @throws Refused `unknown` when there is none */
   read(uri: string): Promise<ReadResourceResult>
+  /** @throws Refused */
+  prompt(name: string, given: Readonly<Record<string, string>>): Promise<GetPromptResult>
+  /** @throws Refused */
+  complete(asked: CompletionAsked): Promise<Completion>
 }
+
+/** What a server of this offer can do; it never sends anything of its own accord. */
+export const CAPABILITIES = { tools: {}, resources: {}, prompts: {}, completions: {} } as const
 
 export type MakeOffer = (context: CallContext) => McpOffer
 
@@ -60,6 +70,7 @@ export function commonsOffer(context: CallContext): McpOffer {
     instructions: INSTRUCTIONS,
     tools: TOOLS,
     resources: RESOURCES,
+    prompts: PROMPT_OFFERS,
     async call(name, given) {
       if (!TOOLS.some((tool) => tool.name === name)) {
         const allowed = TOOLS.map((tool) => tool.name).join(', ')
@@ -81,6 +92,8 @@ export function commonsOffer(context: CallContext): McpOffer {
       const { body } = await readResource(uri, context)
       return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(body ?? null) }] }
     },
+    prompt: async (name, given) => ({ ...(await promptMessages(name, given, context)) }),
+    complete: (asked) => complete(asked, context),
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * MCP 2026-07-28, which has no handshake and no sessions: one POST, one answer. The official SDK of this package
- * (1.x) ends at 2025-11-25; what a server without prompts, subscriptions and questions of its own needs of the new
- * revision is the checks of one request and five methods.
+ * (1.x) ends at 2025-11-25; what a server without subscriptions and questions of its own needs of the new revision is
+ * the checks of one request and a few methods.
  *
  * Sources: specification 2026-07-28, basic (`_meta`, error codes), basic/versioning, basic/transports/streamable-http
  * (request metadata), server/discover; SEP-2243 (headers), SEP-2549 (`ttlMs`, `cacheScope`), SEP-2575.
@@ -10,7 +10,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Millis } from '../../core/model.ts'
 import { isObject, type Json, type JsonObject } from '../json.ts'
 import { Refused } from '../refused.ts'
-import { INVALID_PARAMS, McpFault, told, type McpOffer } from './offer.ts'
+import type { CompletionAsked } from './completion.ts'
+import { CAPABILITIES, INVALID_PARAMS, McpFault, told, type McpOffer } from './offer.ts'
 import { STATELESS } from './revisions.ts'
 import type { CallContext } from './tools.ts'
 
@@ -57,6 +58,7 @@ const OFFER_TTL_MS: Millis = 300_000
 const NAMED: ReadonlyMap<string, string> = new Map([
   ['tools/call', 'name'],
   ['resources/read', 'uri'],
+  ['prompts/get', 'name'],
 ])
 
 /** Whether a message is of this revision: it says so in its header or its `_meta`, or asks what only this one has. */
@@ -167,7 +169,7 @@ async function resultOf(method: string, params: JsonObject, offer: McpOffer): Pr
     case 'server/discover':
       return {
         supportedVersions: [STATELESS],
-        capabilities: { tools: {}, resources: {} },
+        capabilities: CAPABILITIES,
         instructions: offer.instructions,
         ...kept(OFFER_TTL_MS),
       }
@@ -186,6 +188,12 @@ async function resultOf(method: string, params: JsonObject, offer: McpOffer): Pr
     }
     case 'resources/read':
       return { ...(await read(offer, textOf(params, 'uri'))), ...kept(0) }
+    case 'prompts/list':
+      return { prompts: offer.prompts, ...kept(OFFER_TTL_MS) }
+    case 'prompts/get':
+      return offer.prompt(textOf(params, 'name'), textsOf(params['arguments']))
+    case 'completion/complete':
+      return { completion: await offer.complete(completionAsked(params)) }
     default:
       throw new McpFault(CODES.methodNotFound, `method ${method.slice(0, 64)} is not offered`)
   }
@@ -214,6 +222,27 @@ function faultOf(error: unknown, context: Pick<CallContext, 'commons'>): McpFaul
 function textOf(params: JsonObject, name: string): string {
   const value = params[name]
   return typeof value === 'string' ? value : ''
+}
+
+/** @throws McpFault when a value is no text */
+function textsOf(given: Json | undefined): Record<string, string> {
+  const texts: Record<string, string> = {}
+  for (const [name, value] of Object.entries(isObject(given) ? given : {})) {
+    if (typeof value !== 'string')
+      throw new McpFault(INVALID_PARAMS, `argument ${name.slice(0, 64)} is no text`)
+    texts[name] = value
+  }
+  return texts
+}
+
+/** @throws McpFault */
+function completionAsked({ ref, argument }: JsonObject): CompletionAsked {
+  if (!isObject(ref) || !isObject(argument)) throw new McpFault(INVALID_PARAMS, 'ref or argument is missing')
+  const asked = { name: textOf(argument, 'name'), value: textOf(argument, 'value') }
+  const type = ref['type']
+  if (type === 'ref/prompt') return { ref: { type, name: textOf(ref, 'name') }, argument: asked }
+  if (type === 'ref/resource') return { ref: { type, uri: textOf(ref, 'uri') }, argument: asked }
+  throw new McpFault(INVALID_PARAMS, 'ref.type is neither ref/prompt nor ref/resource')
 }
 
 function metaOf(message: JsonObject): JsonObject | undefined {

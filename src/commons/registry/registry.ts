@@ -9,8 +9,10 @@ import { Refused } from '../refused.ts'
 import { step } from '../step.ts'
 import type { Change, Store, Stored } from '../store.ts'
 import { INDEX } from '../tasks/task-machine.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import type { FlowBook } from './flow-book.ts'
 import type { AgentView, Registration } from './registration.ts'
+import { isSeen, observedOf } from './seen.ts'
 import { readBack } from '../read-back.ts'
 
 interface AgentRecord extends Registration {
@@ -35,13 +37,15 @@ export class Registry {
   readonly #store: Store
   readonly #may: May
   readonly #flows: FlowBook
+  readonly #elsewhere: Elsewhere
   /** Told of every agent that is gone: what it had is free. */
   #onLeft: (agent: string, reason: string) => Promise<unknown> = async () => {}
 
-  constructor(store: Store, may: May, flows: FlowBook) {
+  constructor(store: Store, may: May, flows: FlowBook, elsewhere: Elsewhere) {
     this.#store = store
     this.#may = may
     this.#flows = flows
+    this.#elsewhere = elsewhere
   }
 
   onLeft(listener: (agent: string, reason: string) => Promise<unknown>): void {
@@ -104,6 +108,7 @@ export class Registry {
   /** @throws Refused `unknown` */
   async get(caller: Caller, agent: string): Promise<AgentView> {
     demand(this.#may, caller, { do: 'agent.read', on: agent })
+    await this.#elsewhere.look()
     const view = await this.#view(agent, await this.#store.get(keyOf(agent)))
     if (view === undefined) throw new Refused('unknown', `no agent ${agent} is registered or was seen`)
     return view
@@ -113,7 +118,8 @@ export class Registry {
   async find(caller: Caller, query: AgentQuery): Promise<readonly AgentView[]> {
     demand(this.#may, caller, { do: 'agent.read', on: query.capability ?? '*' })
     const found: AgentView[] = []
-    const seen = query.capability === undefined ? this.#flows.names(query.after) : []
+    await this.#elsewhere.look()
+    const seen = query.capability === undefined ? this.#seenNames(query.after) : []
     let after = query.after
     for (;;) {
       const rows = await this.#store.scan('agent/', after === '' ? '' : keyOf(after), ROUND)
@@ -170,13 +176,14 @@ export class Registry {
     const now = this.#store.now()
     const record = stored === undefined ? undefined : recordOf(stored)
     const isRegistered = record !== undefined && record.expiresAt > now
-    const observed = this.#flows.of(agent)
+    const here = this.#flows.of(agent)
+    const seen = [...(here === undefined ? [] : [here]), ...this.#elsewhere.of(agent)]
+    const observed = observedOf(seen)
     if (!isRegistered && observed === undefined) return undefined
-    const isSeen = this.#flows.isSeen(agent, now - SEEN_MS)
     return {
       agent,
       registered: isRegistered,
-      live: isRegistered || isSeen,
+      live: isRegistered || isSeen(seen, now - SEEN_MS),
       capabilities: isRegistered ? record.capabilities : [],
       ...(isRegistered && record.endpoint !== undefined ? { endpoint: record.endpoint } : {}),
       ...(isRegistered && record.card !== undefined ? { card: record.card } : {}),
@@ -184,6 +191,11 @@ export class Registry {
       tasks: await this.#store.count(INDEX.owner(agent)),
       ...(observed === undefined ? {} : { observed }),
     }
+  }
+
+  /** Known from traffic, here or elsewhere. */
+  #seenNames(after: string): ReadonlySet<string> {
+    return new Set([...this.#flows.names(after), ...this.#elsewhere.names(after)])
   }
 
   #demandSelf(caller: Caller, agent: string): void {
