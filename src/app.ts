@@ -41,6 +41,7 @@ import { keepPolicies } from './policy-keeper.ts'
 import type { Call } from './proxy/call.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Proxy } from './proxy/proxy.ts'
+import type { CommonsReading } from './telemetry/commons-metrics.ts'
 import { EventFeed } from './telemetry/event-feed.ts'
 import { createLog, errorFields } from './telemetry/log.ts'
 import type { Log } from './telemetry/log.ts'
@@ -52,6 +53,7 @@ import type {
   JournalReading,
   OwnReading,
 } from './telemetry/metrics.ts'
+import type { OtlpReading } from './telemetry/otlp/export-health.ts'
 import { OwnLoad, PRESSURE_EVERY_MS, ProcessLoad } from './telemetry/own-load.ts'
 import { steadyWall } from './steady-wall.ts'
 import { VERSION } from './version.ts'
@@ -67,6 +69,8 @@ export interface App {
   readonly log: Log
   /** Everything that people may ask of this process, for whoever speaks for it. */
   report(): AppReport
+  /** Asks anew those who must be asked for what `report` says of them; half a second at most. Never rejects. */
+  refresh(): Promise<void>
   /** Switches a rule, as the operator's listener does. */
   setMode(id: string, mode: Mode, by: string): ModeChange
   /** Ready when it resolves. @throws what `listen` throws; nothing is left open then */
@@ -91,6 +95,9 @@ export interface AppReport {
   /** Undefined = nobody has to show anything. */
   readonly auth: AuthMetrics | undefined
   readonly deferral: DeferralReading | undefined
+  /** As it was at the last `refresh`; undefined = agents share nothing. */
+  readonly commons: CommonsReading | undefined
+  readonly otlp: OtlpReading
   /** Of TLS; none without. */
   readonly certificates: readonly CertificateReading[]
 }
@@ -112,6 +119,8 @@ export interface AppOverrides {
   readonly board?: Board
   readonly onEvent?: (event: CoreEvent) => void
   readonly onCallEnd?: (call: Call, outcome: Outcome) => void
+  /** What is told to the operator and is no event of the core, nor of the policies. */
+  readonly onNotice?: (view: EventView) => void
   /** The dashboard and its files by path, on the operator's listener. */
   readonly pages?: ReadonlyMap<string, () => Page>
 }
@@ -146,7 +155,7 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
   const seed = overrides.seed ?? randomInt(2 ** 32)
   const bare = createCoordinator({ policy: policies.policy, upstreams: names, seed, maxAgents, maxWorkflows })
   const journal = config.journal === undefined ? undefined : journalOf(config.journal, bare)
-  const core: Coordinator = journal?.core ?? bare
+  const core: Coordinator & FleetCore = journal?.core ?? bare
   // What they promise ends by the time that passes, not by what the clock of the machine is set to.
   const steady = steadyWall(wall, clock)
   const deferral = joinDeferral(config.deferral, { upstreams: names, clock, wall: steady, log })
@@ -157,7 +166,10 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
     clock,
     wall,
     log,
-    onEvent: (event) => feed.publish(event),
+    onEvent(event) {
+      feed.publish(event)
+      overrides.onNotice?.(event)
+    },
     ...(overrides.lookEveryMs === undefined ? {} : { lookEveryMs: overrides.lookEveryMs }),
   })
   const commons = joinCommons(config.commons, {
@@ -205,7 +217,7 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
   })
   const board = joinBoard(config.board, {
     board: overrides.board,
-    core: bare,
+    core,
     upstreams: names,
     clock,
     seed,
@@ -311,38 +323,39 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
   }
 
   async function start(): Promise<{ proxy: Address; operator: Address }> {
+    try {
+      return await open()
+    } catch (error) {
+      policies.stop()
+      // Why it could not start is told; what may follow from that while it is closed is not.
+      await Promise.allSettled([proxy.close()])
+      await close().catch(() => {})
+      throw error
+    }
+  }
+
+  async function open(): Promise<{ proxy: Address; operator: Address }> {
     await otel.load()
     await journal?.open()
     await commons.start()
     await identity.start()
     const operator = overrides.operator === 'none' ? NOWHERE : await admin.listen()
-    try {
-      const agents = await proxy.listen()
-      agentsUrl = `${config.proxy.tls?.plain === false ? 'https' : 'http'}://${shown(agents)}`
-      policies.watch((policy) => proxy.adopt(policy))
-      own.start()
-      otel.start()
-      board.start()
-      await deferral.start(proxy.carry)
-      watch = setInterval(() => core.pressure(load.sample()), PRESSURE_EVERY_MS)
-      watch.unref()
-      readiness = 'ready'
-      const level = overrides.operator === 'none' ? 'debug' : 'info'
-      log[level](
-        { version: VERSION, agents: shown(agents), operator: shown(operator), upstreams: names },
-        'ready',
-      )
-      return { proxy: agents, operator }
-    } catch (error) {
-      await proxy.close()
-      await commons.close()
-      await identity.stop()
-      await deferral.close()
-      await board.stop()
-      await admin.close()
-      await journal?.close()
-      throw error
-    }
+    const agents = await proxy.listen()
+    agentsUrl = agentsUrlOf(config, agents)
+    policies.watch((policy) => proxy.adopt(policy))
+    own.start()
+    otel.start()
+    board.start()
+    await deferral.start(proxy.carry)
+    watch = setInterval(() => core.pressure(load.sample()), PRESSURE_EVERY_MS)
+    watch.unref()
+    readiness = 'ready'
+    const level = overrides.operator === 'none' ? 'debug' : 'info'
+    log[level](
+      { version: VERSION, agents: shown(agents), operator: shown(operator), upstreams: names },
+      'ready',
+    )
+    return { proxy: agents, operator }
   }
 
   async function stop(): Promise<void> {
@@ -352,16 +365,35 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
     admission.drain()
     commons.drain()
     await proxy.drain()
-    admission.close()
-    await commons.close()
-    await identity.stop()
-    await deferral.close()
-    await board.stop()
-    await otel.stop()
-    clearInterval(watch)
-    await journal?.close()
-    own.stop()
-    if (overrides.operator !== 'none') await admin.close()
+    await close()
+  }
+
+  /**
+   * Everything but the proxy, opened or not, the operator's listener last. What cannot be closed keeps nothing else
+   * open. @throws the first of what they threw
+   */
+  async function close(): Promise<void> {
+    const closings: readonly (() => void | Promise<void>)[] = [
+      () => admission.close(),
+      () => commons.close(),
+      () => identity.stop(),
+      () => deferral.close(),
+      () => board.stop(),
+      () => otel.stop(),
+      () => clearInterval(watch),
+      () => journal?.close(),
+      () => own.stop(),
+      () => (overrides.operator === 'none' ? undefined : admin.close()),
+    ]
+    const failures: unknown[] = []
+    for (const closing of closings) {
+      try {
+        await closing()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   function report(): AppReport {
@@ -377,6 +409,8 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
       board: board.read(),
       auth: identity.reading,
       deferral: deferral.reading,
+      commons: commons.reading,
+      otlp: { dropped: { ...otel.reading.dropped }, failed: { ...otel.reading.failed } },
       certificates: proxy.certificates.map(({ name, notAfter }) => ({ name, notAfter })),
     }
   }
@@ -386,6 +420,7 @@ export function createApp(config: Config, overrides: AppOverrides = {}): App {
     proxy,
     log,
     report,
+    refresh: () => commons.refresh(),
     setMode: (id, mode, by) => policies.setMode(id, mode, by),
     start,
     reload: () => void proxy.reloadCertificates(),
@@ -404,6 +439,11 @@ function tell(log: Log, event: EventView): void {
   if (FREQUENT.has(event.name)) log.debug({ event }, event.name)
   else if (PERSONAL.has(event.name)) log.limited('warn', event.name, { event }, event.name)
   else log.info({ event }, event.name)
+}
+
+/** How agents reach `address`: by TLS where that is all there is. */
+export function agentsUrlOf({ proxy }: Config, address: Address): string {
+  return `${proxy.tls?.plain === false ? 'https' : 'http'}://${shown(address)}`
 }
 
 function shown({ host, port }: Address): string {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -94,6 +94,24 @@ describe('weir replay', () => {
     const { out, code } = await run(journal, '--policies', policies, '--verify')
     expect(out).toMatch(/^([\d,]+) calls, \1 verdicts the same\n$/)
     expect(code).toBe(0)
+  })
+
+  it('plays the workers of one directory each on a core of its own, side by side in time', async () => {
+    const workers = join(dir, 'workers')
+    for (const number of [1, 2]) {
+      const own = join(workers, `worker-${number}`)
+      mkdirSync(own, { recursive: true })
+      writeFileSync(join(own, 'weir-1.ndjson'), text.replace('"run":"verb"', `"run":"verb-${number}"`))
+    }
+    writeFileSync(journal, text)
+    const [alone, both] = [
+      JSON.parse((await run(journal, '--policies', policies, '--json')).out) as { journal: object },
+      JSON.parse((await run(workers, '--policies', policies, '--json')).out) as { journal: object },
+    ]
+    const { calls, durationMs } = alone.journal as { calls: number; durationMs: number }
+    expect(both.journal).toMatchObject({ runs: 2, calls: 2 * calls, durationMs, exact: true })
+    const verified = await run(workers, '--policies', policies, '--verify')
+    expect(verified.out).toMatch(/^([\d,]+) calls, \1 verdicts the same\n$/)
   })
 
   it('lists the first differences under others, and fails', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
@@ -53,6 +53,24 @@ describe('weir report', () => {
     expect(findings).toMatchObject({ kind: 'weir-report', pricePerCall: 0.25, source: { mode: 'shadow' } })
     expect(findings).not.toHaveProperty('whatIf')
     expect(err).toBe('')
+  })
+
+  test('tells of all workers of one directory together', async () => {
+    const workers = join(dir, 'workers')
+    for (const number of [1, 2]) {
+      const own = join(workers, `worker-${number}`)
+      mkdirSync(own, { recursive: true })
+      const [, ...rest] = reportJournal()
+      written(join('workers', `worker-${number}`, 'weir-1.ndjson'), [
+        header({ run: `run-${number}` }),
+        ...rest,
+      ])
+    }
+    const alone = await readFindings({ journal: [journal], whatIf: false })
+    const both = await readFindings({ journal: [workers], whatIf: false })
+    expect(both.total.arrivals).toBe(2 * alone.total.arrivals)
+    expect(both.time).toEqual(alone.time)
+    expect(both.source.runs).toBe(2)
   })
 
   test('prints Markdown', async () => {

@@ -9,6 +9,8 @@ import { isToWorker } from './workers-messages.ts'
 
 /** The primary's key of identity hashes: the same credential has to be the same agent in each worker. */
 export const KEY_VARIABLE = 'WEIR_WORKER_KEY'
+/** The primary's key of the journal's hashes: all workers write the same name, and the same route, as the same. */
+export const JOURNAL_KEY_VARIABLE = 'WEIR_WORKER_JOURNAL_KEY'
 /** Numbered from 1; a restarted worker has the number of the one before. */
 export const NUMBER_VARIABLE = 'WEIR_WORKER'
 
@@ -16,6 +18,8 @@ export const NUMBER_VARIABLE = 'WEIR_WORKER'
 const LEAST_DELAY_MS = 1000
 /** How old what people see may be. */
 const REPORT_MS = 500
+/** The same of what the commons' store must be asked for: each worker asks. */
+const REFRESH_MS = 5000
 
 export async function runWorker(config: Config): Promise<void> {
   // A terminal signals every process of its group: the primary alone decides what that means.
@@ -27,7 +31,10 @@ export async function runWorker(config: Config): Promise<void> {
     operator: 'none',
     ...(board === undefined ? {} : { board }),
     onEvent: (event) => tell({ weir: 'event', event, ageMs: performance.now() - event.at }),
+    onNotice: (view) => tell({ weir: 'notice', view }),
   })
+  const counting = setInterval(() => void app.refresh(), REFRESH_MS)
+  counting.unref()
   const report = setInterval(() => tell({ weir: 'report', report: app.report() }), REPORT_MS)
   report.unref()
   const told = new Promise<void>((resolve) => {
@@ -38,6 +45,7 @@ export async function runWorker(config: Config): Promise<void> {
     })
   })
   const { proxy } = await app.start()
+  await app.refresh()
   tell({ weir: 'report', report: app.report() })
   tell({ weir: 'ready', ...proxy })
   await told
@@ -72,6 +80,7 @@ function shareOf(config: Config): Config {
   const { workers, proxy, journal } = config
   const part = (whole: number): number => Math.max(1, Math.ceil(whole / workers))
   const key = process.env[KEY_VARIABLE]
+  const journalKey = process.env[JOURNAL_KEY_VARIABLE]
   const number = process.env[NUMBER_VARIABLE] ?? '0'
   return {
     ...config,
@@ -99,6 +108,7 @@ function shareOf(config: Config): Config {
         ? undefined
         : {
             ...journal,
+            key: journalKey === undefined ? journal.key : Buffer.from(journalKey, 'hex'),
             dir: join(journal.dir, `worker-${number}`),
             maxTotalBytes: Math.ceil(journal.maxTotalBytes / workers),
           },

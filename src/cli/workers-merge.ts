@@ -13,7 +13,7 @@ import type {
   VerdictCount,
   WorkflowReading,
 } from '../core/reading.ts'
-import type { GatewayReading, OwnReading } from '../telemetry/metrics.ts'
+import type { GatewayReading, JournalReading, OwnReading } from '../telemetry/metrics.ts'
 import type { AppReport } from '../app.ts'
 
 /** Reports with when they arrived, by the clock of whoever merges. */
@@ -144,6 +144,10 @@ export function mergeGateways(gateways: readonly GatewayReading[]): GatewayReadi
     http2Sessions: sum(gateways, (gateway) => gateway.http2Sessions),
     http2Floods: sum(gateways, (gateway) => gateway.http2Floods),
   }
+}
+
+export function mergeJournals(journals: readonly JournalReading[]): JournalReading {
+  return { lines: sum(journals, ({ lines }) => lines), dropped: sum(journals, ({ dropped }) => dropped) }
 }
 
 export function mergeOwn(own: readonly OwnReading[], ready: boolean): OwnReading {

@@ -11,22 +11,27 @@ import type { CoreEvent, Millis } from '../core/model.ts'
 import { keepPolicies } from '../policy-keeper.ts'
 import { EventFeed } from '../telemetry/event-feed.ts'
 import type { Log } from '../telemetry/log.ts'
-import { createMetrics, NO_JOURNAL } from '../telemetry/metrics.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
 import { VERSION } from '../version.ts'
 import { mergeAuth } from './workers-merge-auth.ts'
 import {
   mergeAgents,
   mergeGateways,
   mergeHits,
+  mergeJournals,
   mergeOwn,
   mergeReadings,
   mergeWorkflows,
   type Arrived,
 } from './workers-merge.ts'
-import { endedDeferral, mergeDeferrals } from './workers-merge-deferrals.ts'
+import { mergeDeferrals } from './workers-merge-deferrals.ts'
+import { ended, folded } from './workers-past.ts'
+import { mergeBoards, mergeCommons, mergeOtlp } from './workers-merge-joined.ts'
+import type { BoardReading } from '../board/link.ts'
+import { boardView } from '../board-membership.ts'
 import { deferralView } from '../deferral-membership.ts'
 import type { DeferralReading } from '../defer/deferral.ts'
-import type { AppReport } from '../app.ts'
+import { agentsUrlOf, type AppReport } from '../app.ts'
 import type { ToWorker } from './workers-messages.ts'
 
 export interface WorkersOperatorDeps {
@@ -42,6 +47,8 @@ export interface WorkersOperator {
   listen(): Promise<{ host: string; port: number }>
   ready(): void
   event(event: CoreEvent, ageMs: Millis): void
+  /** Of a worker, and not of its core. */
+  notice(view: EventView): void
   /** A worker is gone: what it counted stays counted. */
   gone(last: Arrived | undefined): void
   close(): Promise<void>
@@ -71,6 +78,11 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
   const reports = (): readonly AppReport[] => deps.reports().map(({ report }) => report)
   const deferral = (): DeferralReading | undefined =>
     mergeDeferrals(counted().map(({ report: { deferral: reading } }) => reading))
+  const board = (): BoardReading | undefined =>
+    mergeBoards(
+      counted().map(({ report }) => report.board),
+      reports().map((report) => report.board),
+    )
   const metrics = createMetrics(
     {
       upstreams: names,
@@ -84,29 +96,25 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
           reports().map(({ own }) => own),
           readiness() === 'ready',
         ),
-      journal: () =>
-        counted().reduce(
-          (sum, { report: { journal } }) => ({
-            lines: sum.lines + journal.lines,
-            dropped: sum.dropped + journal.dropped,
-          }),
-          NO_JOURNAL,
-        ),
+      journal: () => mergeJournals(counted().map(({ report }) => report.journal)),
+      otlp: () => mergeOtlp(counted().map(({ report }) => report.otlp)),
       auth: () =>
         mergeAuth(
           counted().map(({ report }) => report.auth),
           reports().map(({ auth }) => auth),
         ),
-      board: () => reports()[0]?.board,
+      board,
       deferral: () => deferral(),
-      certificates: () => reports()[0]?.certificates ?? [],
+      // Until all have taken a new pair, one still shows the former.
+      certificates: () => reports().flatMap(({ certificates }) => certificates),
+      commons: () =>
+        mergeCommons(
+          counted().map(({ report }) => report.commons),
+          reports().map(({ commons }) => commons),
+        ),
     },
     { agentCap: config.metrics.agentCap },
   )
-  const agentsUrl = (): string => {
-    const { host, port } = deps.agents()
-    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-  }
   const live = new LiveFeed(
     frameSource({
       core,
@@ -116,7 +124,7 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
       version: VERSION,
       control: config.operator.control,
       state: readiness,
-      agentsUrl,
+      agentsUrl: () => agentsUrlOf(config, deps.agents()),
       policy: () => policies.policy,
       rules: () =>
         policies.policy.rules.map(({ id, mode, index }) => ({
@@ -145,7 +153,10 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
       readiness,
       policies: () => policiesView(policies.status, (index) => mergeHits(counted(), index)),
       config: () => ({ ...configView(config), workers: config.workers }),
-      board: () => ({ kind: 'ipc', workers: reports().map(({ board }) => board) }),
+      board: () => ({
+        kind: board()?.kind ?? 'ipc',
+        workers: reports().map((report) => boardView(report.board, names)),
+      }),
       deferred: () => deferralView(deferral()),
       live,
       ...(config.operator.control ? { rules } : {}),
@@ -167,6 +178,7 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
       const { latency, baseline } = row
       feed.publish(described(view, event, { policy: policies.policy, latency, baseline, upstreams: names }))
     },
+    notice: (view) => feed.publish(view),
     gone(last) {
       if (last !== undefined) past = [folded([...past, { ...last, report: ended(last.report) }], clock())]
     },
@@ -175,60 +187,6 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
       await admin.close()
     },
   }
-}
-
-/** The counters of one that is gone, without what was true of it only while it lived. */
-function ended(report: AppReport): AppReport {
-  const upstreams = report.reading.upstreams.map((row) => ({
-    ...row,
-    condition: 'healthy' as const,
-    inFlight: 0,
-    held: 0,
-    heldBytes: 0,
-    limit: 0,
-    rampRate: 0,
-    slowdown: 0,
-    driftSlow: 0,
-    driftFast: 0,
-    driftErrors: 0,
-    errorShare: 0,
-    retryShare: 0,
-    retryingAgents: 0,
-    activeAgents: 0,
-    synchrony: 0,
-    branching: 0,
-    etaMs: Infinity,
-    retryTokens: 0,
-  }))
-  return {
-    ...report,
-    reading: { ...report.reading, open: 0, upstreams, agentsKnown: 0, workflowsKnown: 0 },
-    gateway: { ...report.gateway, connections: 0, upgrades: 0 },
-    agents: [],
-    workflows: [],
-    deferral: endedDeferral(report.deferral),
-  }
-}
-
-/** Many that are gone as one, so that a worker that dies again and again costs no memory. */
-function folded(gone: readonly Arrived[], now: Millis): Arrived {
-  const [first] = gone
-  if (first === undefined || gone.length === 1) return first!
-  const report: AppReport = {
-    ...first.report,
-    reading: mergeReadings(gone, now),
-    gateway: mergeGateways(gone.map(({ report: { gateway } }) => gateway)),
-    auth: mergeAuth(
-      gone.map(({ report: { auth } }) => auth),
-      [],
-    ),
-    journal: {
-      lines: gone.reduce((sum, { report: { journal } }) => sum + journal.lines, 0),
-      dropped: gone.reduce((sum, { report: { journal } }) => sum + journal.dropped, 0),
-    },
-    deferral: mergeDeferrals(gone.map(({ report: { deferral } }) => deferral)),
-  }
-  return { report, arrivedAt: now }
 }
 
 /** Each worker logs what becomes of the policies; the primary, who reads them as well, need not. */

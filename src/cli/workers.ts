@@ -8,7 +8,7 @@ import { MemoryBoard } from '../board/memory-board.ts'
 import type { Config } from '../config.ts'
 import type { Millis } from '../core/model.ts'
 import type { Log } from '../telemetry/log.ts'
-import { KEY_VARIABLE, NUMBER_VARIABLE } from './workers-child.ts'
+import { JOURNAL_KEY_VARIABLE, KEY_VARIABLE, NUMBER_VARIABLE } from './workers-child.ts'
 import { isFromWorker, type ToWorker } from './workers-messages.ts'
 import type { Arrived } from './workers-merge.ts'
 import { createWorkersOperator } from './workers-operator.ts'
@@ -62,13 +62,18 @@ export function createWorkers(config: Config, log: Log): Served {
 
   function fork(seat: Seat): Worker {
     const key = config.proxy.identity.hashKey.toString('hex')
-    const worker = cluster.fork({ [KEY_VARIABLE]: key, [NUMBER_VARIABLE]: String(seat.number) })
+    const worker = cluster.fork({
+      [KEY_VARIABLE]: key,
+      [NUMBER_VARIABLE]: String(seat.number),
+      ...(config.journal === undefined ? {} : { [JOURNAL_KEY_VARIABLE]: config.journal.key.toString('hex') }),
+    })
     const { id } = worker
     serveBoard(channelOf(worker), board)
     worker.on('message', (message: unknown) => {
       if (!isFromWorker(message)) return
       if (message.weir === 'report') reports.set(id, { report: message.report, arrivedAt: clock() })
       else if (message.weir === 'event') operator.event(message.event, message.ageMs)
+      else if (message.weir === 'notice') operator.notice(message.view)
       else {
         address = { host: message.host, port: message.port }
         ready.get(id)?.()

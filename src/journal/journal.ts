@@ -86,6 +86,7 @@ export function createJournal(options: JournalOptions, deps: JournalDeps): Journ
     policy,
     digest,
     shown: createShownNames(options),
+    hidesNames: options.hashIds,
     paths: options.paths,
     sink: writer.write,
   })

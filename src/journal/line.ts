@@ -150,8 +150,8 @@ export interface InputLine {
   readonly input: 'adopt' | 'drain' | 'pressure' | 'touch' | 'summary' | 'learn' | 'callers' | 'learn-callers'
   /**
    * adopt: digest of the policies; drain: until; pressure: level; touch: 0; summary: index of the upstream, which the
-   * core was asked to sum up for other replicas; learn: what these said, a `FleetView` as JSON; callers: 0, asked to sum
-   * up its callers; learn-callers: a `CallersView` as JSON.
+   * core was asked to sum up for other replicas; learn: what these said, as JSON of `heard-words.ts`; callers: 0, asked
+   * to sum up its callers; learn-callers: what these said of theirs.
    */
   readonly value: number | string
 }

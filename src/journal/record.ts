@@ -21,6 +21,7 @@ import type {
 } from '../core/model.ts'
 import type { Policy } from '../core/policy.ts'
 import { CallRecord } from './call-record.ts'
+import { HeardWriter } from './heard-words.ts'
 import { microsOf, toMicrosecond } from './instant.ts'
 import type { InputLine } from './line.ts'
 import { RecordLines, type RecordLinesOptions } from './record-lines.ts'
@@ -33,6 +34,8 @@ export interface RecordOptions extends RecordLinesOptions {
   readonly policy: Policy
   /** Digest of the policy that is adopted at this moment. */
   readonly digest: () => string
+  /** Names are shown as keyed hashes: what other replicas say of them by other hashes is left out. */
+  readonly hidesNames?: boolean
 }
 
 /** How a call ended for its client; a `Call` of the proxy fits. */
@@ -62,6 +65,7 @@ class Recorder implements RecordedCore {
   readonly #options: RecordOptions
   readonly #calls: CallRecord[] = []
   readonly #lines: RecordLines
+  readonly #heard: HeardWriter
   #policy: Policy
   #order = 0
   #at: Millis = 0
@@ -72,6 +76,7 @@ class Recorder implements RecordedCore {
     this.#options = options
     this.#policy = options.policy
     this.#lines = new RecordLines(options)
+    this.#heard = new HeardWriter({ hidesNames: options.hidesNames === true })
   }
 
   arrive(arrival: Arrival): Verdict {
@@ -196,7 +201,7 @@ class Recorder implements RecordedCore {
 
   learn(view: FleetView): void {
     const rounded = { ...view, at: this.#now(view.at) }
-    this.#input('learn', rounded.at, JSON.stringify(rounded))
+    this.#input('learn', rounded.at, this.#heard.fleet(rounded))
     this.#core.learn(rounded)
   }
 
@@ -212,7 +217,7 @@ class Recorder implements RecordedCore {
 
   learnCallers(view: CallersView): void {
     const rounded = { ...view, at: this.#now(view.at) }
-    this.#input('learn-callers', rounded.at, JSON.stringify(rounded))
+    this.#input('learn-callers', rounded.at, this.#heard.callers(rounded))
     this.#core.learnCallers(rounded)
   }
 

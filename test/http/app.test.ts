@@ -1,5 +1,5 @@
 /** The whole of Weir in one process, between the sandbox and real sockets. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import type { App } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createSandbox } from '../../src/demo/sandbox.ts'
 import type { Sandbox } from '../../src/demo/sandbox.ts'
+import { keysFor } from '../kit/gated-weir.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
 const CANARY = 'canary-51c9'
@@ -169,6 +170,12 @@ describe('a running Weir', () => {
   })
 })
 
+/** Of this process; none where there is no /proc. */
+async function openFiles(): Promise<string[]> {
+  const descriptors = await readdir('/proc/self/fd').catch(() => [])
+  return Promise.all(descriptors.map((one) => readlink(`/proc/self/fd/${one}`).catch(() => '')))
+}
+
 describe('a start that fails', () => {
   it('leaves no listener behind when the port of agents is taken', async () => {
     const taken = createServer()
@@ -183,6 +190,34 @@ describe('a start that fails', () => {
     )
     await expect(second.start()).rejects.toThrow(/EADDRINUSE/)
     await expect(fetch(`http://127.0.0.1:${free}/livez`)).rejects.toThrow(/fetch failed/)
+    await new Promise((resolve) => taken.close(resolve))
+  })
+
+  it("lets go of the journal and of the files of identity when the operator's port is taken", async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const { port } = taken.address() as AddressInfo
+    const weir = join(directory, 'weir.yaml')
+    const keys = join(directory, 'keys.yaml')
+    await writeFile(keys, keysFor('kyc').file)
+    await writeFile(weir, 'auth: { keys: keys.yaml }\njournal: { dir: journal }\n')
+    const said: string[] = []
+    const second = createApp(config({ config: weir, operator: `127.0.0.1:${port}` }), {
+      log: createLog({
+        level: 'debug',
+        access: false,
+        clock: () => performance.now(),
+        sink: { write: (line: string) => void said.push(line) },
+      }),
+      lookEveryMs: 10,
+    })
+    await expect(second.start()).rejects.toThrow(/EADDRINUSE/)
+    expect(said.some((line) => line.includes('callers are checked'))).toBe(true)
+    const [part = ''] = await readdir(join(directory, 'journal'))
+    expect(await openFiles()).not.toContain(join(directory, 'journal', part))
+    await writeFile(keys, 'keys: nonsense')
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    expect(said.filter((line) => line.includes('the last good state stays'))).toEqual([])
     await new Promise((resolve) => taken.close(resolve))
   })
 })

@@ -2,14 +2,18 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { MemoryBoard } from '../../src/board/memory-board.ts'
+import type { Board } from '../../src/board/board.ts'
 import { createApp, type App } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createCoordinator } from '../../src/core/coordinator.ts'
+import type { Policy } from '../../src/core/policy.ts'
 import type { CallLine, JournalLine } from '../../src/journal/line.ts'
 import { readJournal } from '../../src/journal/reader.ts'
+import { replayJournal } from '../../src/journal/replay/replay-journal.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { decided, recordedDecisions } from '../kit/decisions.ts'
 import { HttpUpstream } from '../kit/http-upstream.ts'
@@ -33,6 +37,14 @@ rules:
     match: { path: /v1/call }
     then: { do: hold, hold: { max: 500ms }, limits: [{ per: upstream, concurrency: 8 }, { per: agent, rate: 80/s, burst: 5 }] }
 `
+/** Limits that two replicas share by what each asks of them. */
+const SHARED = `version: 1
+rules:
+  - name: shared
+    mode: enforce
+    match: { path: /v1/call }
+    then: { do: hold, hold: { max: 200ms }, limits: [{ per: agent, concurrency: 6 }, { per: agent, rate: 60/s, burst: 5 }] }
+`
 const QUIET = { clock: () => performance.now(), level: 'silent', access: false } as const
 
 let directory = ''
@@ -49,14 +61,25 @@ interface Started {
   readonly journal: string
 }
 
-async function start(upstreams: Record<string, URL>, rules = RULES): Promise<Started> {
-  const journal = join(directory, 'journal')
-  const policy = join(directory, 'test.yaml')
+interface Setting {
+  readonly rules?: string
+  /** Its journal, below the test's directory. */
+  readonly name?: string
+  readonly board?: Board
+}
+
+async function start(
+  upstreams: Record<string, URL>,
+  { rules = RULES, name = 'journal', board }: Setting = {},
+): Promise<Started> {
+  const journal = join(directory, name)
+  const policy = join(directory, `${name}-rules`, 'test.yaml')
+  mkdirSync(dirname(policy))
   writeFileSync(policy, rules)
   const config = loadConfig({
     env: {},
     flags: {
-      upstream: Object.entries(upstreams).map(([name, url]) => `${name}=${url.href}`),
+      upstream: Object.entries(upstreams).map(([upstream, url]) => `${upstream}=${url.href}`),
       listen: '127.0.0.1:0',
       operator: '127.0.0.1:0',
       policies: [policy],
@@ -65,7 +88,10 @@ async function start(upstreams: Record<string, URL>, rules = RULES): Promise<Sta
   })
   const logged: string[] = []
   const log = createLog({ ...QUIET, level: 'info', sink: { write: (line) => void logged.push(line) } })
-  const app = createApp({ ...config, proxy: { ...config.proxy, drainMs: 1500 } }, { log })
+  const app = createApp(
+    { ...config, proxy: { ...config.proxy, drainMs: 1500 } },
+    { log, ...(board === undefined ? {} : { board }) },
+  )
   kept({ close: () => app.stop() })
   const { proxy, operator } = await app.start()
   return {
@@ -84,6 +110,21 @@ async function linesOf(path: string): Promise<JournalLine[]> {
 }
 
 const calls = (lines: readonly JournalLine[]): CallLine[] => lines.filter((line) => line.kind === 'call')
+
+/** What a fresh core decides that is told the lines, and what they say that was decided. */
+function retold(lines: readonly JournalLine[], policy: Policy): { fresh: string[]; recorded: string[] } {
+  const header = lines[0]
+  if (header?.kind !== 'journal' || header.core === undefined) throw new Error('no header of a run')
+  const { upstreams } = header
+  const { seed, agents: maxAgents, workflows: maxWorkflows } = header.core
+  const fresh = decided(
+    createCoordinator({ policy, upstreams, seed, maxAgents, maxWorkflows }),
+    upstreams,
+    policy.rules,
+  )
+  replay(lines, fresh.core, upstreams)
+  return { fresh: fresh.texts(), recorded: recordedDecisions(lines) }
+}
 
 async function metric(operator: string, name: string): Promise<number> {
   const page = await (await fetch(`${operator}/metrics`)).text()
@@ -130,19 +171,8 @@ describe('the journal of a run', () => {
     await stopping
 
     const lines = await linesOf(journal)
-    const header = lines[0]
-    if (header?.kind !== 'journal' || header.core === undefined) throw new Error('no header of a run')
-    const { upstreams } = header
-    const policy = policyOf(RULES, upstreams)
-    const { seed, agents: maxAgents, workflows: maxWorkflows } = header.core
-    const fresh = decided(
-      createCoordinator({ policy, upstreams, seed, maxAgents, maxWorkflows }),
-      upstreams,
-      policy.rules,
-    )
-    replay(lines, fresh.core, upstreams)
-    const recorded = recordedDecisions(lines)
-    expect(fresh.texts()).toEqual(recorded)
+    const { fresh, recorded } = retold(lines, policyOf(RULES, ['api', 'other']))
+    expect(fresh).toEqual(recorded)
 
     // Enough of everything was there for that to mean something.
     expect(recorded.length).toBeGreaterThan(650)
@@ -155,6 +185,46 @@ describe('the journal of a run', () => {
       expect.arrayContaining(['passed', 'passed-after-hold', 'client-gone', 'shed']),
     )
     expect(lines.filter(({ kind }) => kind === 'gap')).toEqual([])
+  }, 60_000)
+
+  it('holds what other replicas said: two that share their limits replay call for call, each by itself', async () => {
+    const upstream = kept(
+      await HttpUpstream.start(async (_, response) => {
+        await new Promise((resolve) => setTimeout(resolve, 15))
+        response.end('ok')
+      }),
+    )
+    const board = new MemoryBoard(QUIET.clock)
+    const setting = { rules: SHARED, board }
+    const replicas = [
+      await start({ api: upstream.url }, { ...setting, name: 'one' }),
+      await start({ api: upstream.url }, { ...setting, name: 'two' }),
+    ]
+    const until = performance.now() + 4000
+    const caller = async (index: number): Promise<void> => {
+      for (let n = 0; performance.now() < until; n++) {
+        const { agents } = replicas[(index + n) % 2]!
+        const headers = { 'weir-agent': `agent-${index % 2}`, 'weir-workflow': `w-${n % 5}` }
+        await (await fetch(`${agents}/api/v1/call`, { headers })).arrayBuffer()
+      }
+    }
+    await Promise.all(Array.from({ length: 12 }, (_, index) => caller(index)))
+    await Promise.all(replicas.map(({ app }) => app.stop()))
+
+    for (const { journal } of replicas) {
+      const lines = await linesOf(journal)
+      const inputs = new Set(lines.map((line) => (line.kind === 'input' ? line.input : line.kind)))
+      expect([...inputs]).toEqual(expect.arrayContaining(['summary', 'learn', 'callers', 'learn-callers']))
+      const policy = policyOf(SHARED, ['api'])
+      const { fresh, recorded } = retold(lines, policy)
+      expect(recorded.length).toBeGreaterThan(100)
+      expect(fresh).toEqual(recorded)
+      const verified = await replayJournal(readJournal(journal), {
+        policies: { name: 'then', compile: () => ({ policy }) },
+        verify: true,
+      })
+      expect(verified.policies).toMatchObject({ same: recorded.length, different: 0 })
+    }
   }, 60_000)
 
   it('tells of each call what its client got, upgrades and refusals by Weir too', async () => {

@@ -9,9 +9,9 @@
  * over:    ended; what the journal still has of it is not told.
  */
 import { createCoordinator } from '../../core/coordinator.ts'
-import type { CallersView, FleetView } from '../../core/fleet.ts'
 import type { Arrival, CoreEvent, Directive, Millis, SettlementKind, Verdict } from '../../core/model.ts'
 import type { Policy } from '../../core/policy.ts'
+import { HeardReader } from '../heard-words.ts'
 import { instantAfter } from '../instant.ts'
 import type { InputLine } from '../line.ts'
 import { imagined, moved, type ApartPlan } from './apart-plan.ts'
@@ -58,6 +58,7 @@ export interface PlaybackOptions {
 
 export class Playback {
   readonly core: ReturnType<typeof createCoordinator>
+  readonly #heard = new HeardReader()
   readonly tally: Tally
   ownTicksFrom: Millis
   readonly #policy: Policy
@@ -228,11 +229,9 @@ export class Playback {
     else if (input === 'pressure') this.core.pressure(Number(value))
     else if (input === 'summary') this.core.summary(Number(value), at)
     // Other replicas say here what they said then.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the recorder wrote it
-    else if (input === 'learn') this.core.learn(JSON.parse(String(value)) as FleetView)
+    else if (input === 'learn') this.core.learn(this.#heard.fleet(String(value)))
     else if (input === 'callers') this.core.callers(at)
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the recorder wrote it
-    else if (input === 'learn-callers') this.core.learnCallers(JSON.parse(String(value)) as CallersView)
+    else if (input === 'learn-callers') this.core.learnCallers(this.#heard.callers(String(value)))
   }
 
   /** The journal is over: what is still apart is played out, as far as it comes within `until`. */

@@ -109,6 +109,7 @@ class JournalReplay implements RunListener {
   #runs = 0
   #startedAt: Millis = 0
   #zero: Millis = -Infinity
+  #coveredTo: Millis = -Infinity
   #from = ''
   #adoptions = 0
   #imported = false
@@ -185,11 +186,12 @@ class JournalReplay implements RunListener {
     return { player: this.#player(header, run, recorded), users: this.#sides.length }
   }
 
-  /** Runs follow each other on one axis, as they did. */
+  /** Runs follow each other on one axis, as they did, or lie side by side, as those of workers. */
   #chart(series: number, at: Millis): void {
     const epoch = this.#startedAt + at
     if (this.#zero === -Infinity) this.#zero = epoch
-    this.#timeline.add(series, epoch - this.#zero)
+    // Another worker's first call may have been a moment before the first one's.
+    this.#timeline.add(series, Math.max(0, epoch - this.#zero))
   }
 
   end(header: HeaderLine, run: RunReplay): void {
@@ -199,13 +201,20 @@ class JournalReplay implements RunListener {
       this.#from = new Date(Date.parse(header.startedAt) + facts.firstAt).toISOString()
     }
     for (const key of ['calls', 'dropped', 'late', 'missing', 'unknown'] as const) sums[key] += facts[key]
-    sums.durationMs += facts.firstAt === Infinity ? 0 : facts.lastAt - facts.firstAt
+    if (facts.firstAt !== Infinity) sums.durationMs += this.#newlyCovered(facts.firstAt, facts.lastAt)
     sums.windowCalls = Math.max(sums.windowCalls, facts.windowCalls)
     sums.windowNumbers = Math.max(sums.windowNumbers, facts.windowNumbers)
     this.#exact &&= run.isExact
     if (sums.missingFromMs < 0 && facts.missingFrom !== Infinity) sums.missingFromMs = facts.missingFrom
     this.#hasPaths ||= run.rows.hasPaths
     if (this.#recordedRun !== undefined) this.#recorded.add(this.#recordedRun.tally)
+  }
+
+  /** Of a run, the time that no run before it has covered: those of workers cover the same. */
+  #newlyCovered(firstAt: Millis, lastAt: Millis): Millis {
+    const from = Math.max(this.#startedAt + firstAt, this.#coveredTo)
+    this.#coveredTo = Math.max(this.#coveredTo, this.#startedAt + lastAt)
+    return Math.max(0, this.#coveredTo - from)
   }
 
   #player(header: HeaderLine, run: RunReplay, recorded: RecordedTally): Player {
