@@ -5,19 +5,27 @@
 import autocannon from 'autocannon'
 import { readFileSync } from 'node:fs'
 import type { Scenario } from '../test/kit/sim/scenario.ts'
+import { quantile } from '../test/kit/sim/score.ts'
 import { RedisServer } from '../test/board/redis-server.ts'
 import { brownout, dead } from '../test/sim/fleet-scenarios.ts'
 import { createSandbox } from '../src/demo/sandbox.ts'
 import { boardCost } from './fleet/board-cost.ts'
 import { boardScale } from './fleet/board-scale.ts'
 import { Cuttable } from './fleet/cuttable.ts'
-import { playWith, type Played } from './fleet/one-agent-each.ts'
-import { Sidecar, sleep } from './fleet/sidecars.ts'
+import { playWith } from './fleet/one-agent-each.ts'
+import { meanTotal, overFigure, overTotal, type Over } from './fleet/over-limit.ts'
+import { Sidecar, sleep, type Told } from './fleet/sidecars.ts'
 import { SteadyLoad } from './fleet/steady-load.ts'
+import { StewardsTotal } from './fleet/stewards-total.ts'
+import type { RealClock } from './storm/real-clock.ts'
 import { buildWeir, startUpstream, startWeir } from './targets/all.ts'
 
 const SIDECARS = 8
-const HEALTHY_MS = 14_000
+/** A sidecar knows an upstream after 200 calls of its own: 25 s here, where each has eight a second. */
+const HEALTHY_MS = 30_000
+const STRANGERS_MS = 14_000
+/** Of each arm of the faults. */
+const FAULT_CLIENTS = 24
 
 export async function run({ smoke }: { smoke: boolean }): Promise<Record<string, unknown>> {
   if (process.env['FLEET_BUILT'] === undefined) buildWeir()
@@ -32,17 +40,17 @@ export async function run({ smoke }: { smoke: boolean }): Promise<Record<string,
 }
 
 /** The script as it is, after a shorter calm; a smoke run plays a part of the trouble. */
-function shortened(scenario: Scenario, part: number): Scenario {
+function shortened(scenario: Scenario, part: number, healthyMs: number): Scenario {
   const { trouble } = scenario
-  const until = HEALTHY_MS + (trouble.until - trouble.from) * part
+  const until = healthyMs + (trouble.until - trouble.from) * part
   return {
     ...scenario,
     durationMs: until + 15_000 * part,
-    trouble: { ...trouble, from: HEALTHY_MS, until },
+    trouble: { ...trouble, from: healthyMs, until },
     upstreams: Object.fromEntries(
       Object.entries(scenario.upstreams).map(([name, shape]) => [
         name,
-        { ...shape, phases: shape.phases.map((phase) => ({ ...phase, from: HEALTHY_MS, until })) },
+        { ...shape, phases: shape.phases.map((phase) => ({ ...phase, from: healthyMs, until })) },
       ]),
     ),
   }
@@ -50,66 +58,91 @@ function shortened(scenario: Scenario, part: number): Scenario {
 
 async function storms(smoke: boolean): Promise<Record<string, unknown>> {
   const part = smoke ? 0.3 : 1
+  const healthyMs = smoke ? STRANGERS_MS : HEALTHY_MS
   const server = await RedisServer.start()
   const board = [`--board=redis://127.0.0.1:${server.port}`]
+  const steward = new StewardsTotal(server.port, 'api')
+  const total = (): Promise<number> => steward.read()
   try {
-    const slow = shortened(brownout, part)
+    const slow = shortened(brownout, part, healthyMs)
+    const { from, until } = slow.trouble
     const one = await playWith(slow, 1, () => [])
-    const joined = await playWith(slow, SIDECARS, () => board)
+    const joined = await playWith(slow, SIDECARS, () => board, { total })
     const apart = await playWith(slow, SIDECARS, () => [])
-    const storm = await playWith(shortened(dead, part), SIDECARS, () => board)
+    const early = shortened(brownout, part, STRANGERS_MS)
+    const strangers = await playWith(early, SIDECARS, () => board, { total })
+    const storm = await playWith(shortened(dead, part, healthyMs), SIDECARS, () => board)
+    const limited = overTotal(joined.loads, from, until)
+    const cut = await partitioned(slow, server, total)
     return {
       stormKnownSeconds: storm.stormKnownSeconds,
       attemptsRatio: joined.score.attemptsPerCall / one.score.attemptsPerCall,
       // Seconds are counted whole: one more on both sides, or a gateway that is back at once allows nothing.
       recoverRatio: (joined.score.recoverSeconds + 1) / (one.score.recoverSeconds + 1),
-      overLimitRatio: {
-        board: overLimit(joined, slow.trouble.from, slow.trouble.until),
-        ...(await partitioned(slow, server)),
+      overLimitRatio: { board: limited.mean, partitioned: cut.partitioned.mean, healed: cut.healed.mean },
+      overLimitP95: { board: limited.p95, partitioned: cut.partitioned.p95, healed: cut.healed.p95 },
+      overLimitSamples: {
+        board: limited.samples,
+        partitioned: cut.partitioned.samples,
+        healed: cut.healed.samples,
+      },
+      // Over the servers that the upstream has: also while there is no limit, and also without a board.
+      overCapacity: {
+        board: overFigure(joined.loads, from, until, serversOf(slow)),
+        gateway: overFigure(one.loads, from, until, serversOf(slow)),
+        withoutBoard: overFigure(apart.loads, from, until, serversOf(slow)),
+        strangers: overFigure(strangers.loads, early.trouble.from, early.trouble.until, serversOf(slow)),
       },
       gateway: one.score,
       sidecars: joined.score,
       withoutBoard: apart.score,
+      // With the board, but trouble before any of the sidecars knows the upstream.
+      strangers: strangers.score,
     }
   } finally {
+    steward.close()
     await server.kill()
   }
 }
 
-/** Mean of the calls at the upstream over mean of the limit, while one is in force. */
-function overLimit({ loads }: Played, from: number, until: number): number {
-  const limited = loads.filter(({ at, limit }) => at >= from && at < until && limit > 0)
-  const inFlight = limited.reduce((sum, row) => sum + row.inFlight, 0)
-  return inFlight / limited.reduce((sum, row) => sum + row.limit, 0)
+function serversOf({ upstreams }: Scenario): number {
+  const [shape] = Object.values(upstreams)
+  return shape?.phases[0]?.servers ?? shape?.servers ?? Number.NaN
 }
 
-/** Half of the sidecars lose their way to the board in the middle of the trouble. */
-async function partitioned(scenario: Scenario, server: RedisServer): Promise<Record<string, number>> {
+/**
+ * Half of the sidecars lose their way to the board in the middle of the trouble. What is in flight meanwhile counts over
+ * the mean of the steward's totals just before, since the half that remains goes on dividing its own word.
+ */
+async function partitioned(
+  scenario: Scenario,
+  server: RedisServer,
+  total: () => Promise<number>,
+): Promise<{ partitioned: Over; healed: Over }> {
   const way = await Cuttable.to(server.port)
   const { from, until } = scenario.trouble
   const third = (until - from) / 3
   const port = (n: number): number => (n % 2 === 0 ? way.port : server.port)
-  const played = await playWith(
-    scenario,
-    SIDECARS,
-    (n) => [`--board=redis://127.0.0.1:${port(n)}`],
-    async (clock) => {
-      await sleep(from + third - clock.now)
-      way.cut()
-      await sleep(third)
-      way.join()
-    },
-  )
+  const meanwhile = async (clock: RealClock): Promise<void> => {
+    await sleep(from + third - clock.now)
+    way.cut()
+    await sleep(third)
+    way.join()
+  }
+  const { loads } = await playWith(scenario, SIDECARS, (n) => [`--board=redis://127.0.0.1:${port(n)}`], {
+    meanwhile,
+    total,
+  })
   way.close()
-  const mean = (of: 'inFlight' | 'limit', start: number, end: number): number => {
-    const rows = played.loads.filter(({ at, limit }) => at >= start && at < end && limit > 0)
-    return rows.reduce((sum, row) => sum + row[of], 0) / Math.max(1, rows.length)
-  }
-  const before = mean('limit', from + third / 2, from + third)
+  const before = meanTotal(loads, from + third / 2, from + third)
   return {
-    partitioned: mean('inFlight', from + third, from + 2 * third) / before,
-    healed: mean('inFlight', from + 2 * third + 5000, until) / mean('limit', from + 2 * third + 5000, until),
+    partitioned: overFigure(loads, from + third, from + 2 * third, before),
+    healed: overTotal(loads, from + 2 * third + 5000, until),
   }
+}
+
+function loadOn(weirs: readonly Sidecar[]): SteadyLoad {
+  return new SteadyLoad(() => weirs.map(({ base }) => base), FAULT_CLIENTS, 20)
 }
 
 async function faults(smoke: boolean): Promise<Record<string, unknown>> {
@@ -117,17 +150,28 @@ async function faults(smoke: boolean): Promise<Record<string, unknown>> {
   const server = await RedisServer.start('--maxmemory-policy', 'noeviction')
   const sandbox = createSandbox({ behaviour: { serviceMs: 20 } })
   const upstream = await sandbox.listen()
-  const weirs = [0, 1, 2].map(() => Sidecar.start(upstream, [`--board=redis://127.0.0.1:${server.port}`]))
-  const fleet = await Promise.all(weirs)
-  const bases = fleet.map(({ base }) => base)
-  const load = new SteadyLoad(() => bases, 24, 20)
+  const threeOf = (extra: readonly string[]): Promise<Sidecar[]> =>
+    Promise.all([0, 1, 2].map(() => Sidecar.start(upstream, extra)))
+  const fleet = await threeOf([`--board=redis://127.0.0.1:${server.port}`])
+  // The same without a board, beside it and at the same time: what the machine does befalls both.
+  const apart = await threeOf([])
+  const load = loadOn(fleet)
+  const without = loadOn(apart)
   const phases: Record<string, unknown> = {}
+  const inFaults = { with: [] as number[], without: [] as number[] }
   const phase = async (name: string, act: () => Promise<void>): Promise<void> => {
     const failed = load.failed
     const calls = load.calls
-    load.p99()
+    load.taken()
+    without.taken()
     await act()
-    phases[name] = { calls: load.calls - calls, failed: load.failed - failed, p99: load.p99() }
+    const latencies = { with: load.taken(), without: without.taken() }
+    const [p99, p99Without] = [quantile(latencies.with, 0.99), quantile(latencies.without, 0.99)]
+    const counts = { calls: load.calls - calls, failed: load.failed - failed }
+    phases[name] = { ...counts, p99, p99Without, p99Ratio: p99 / p99Without }
+    if (name === 'well') return
+    inFaults.with = inFaults.with.concat(latencies.with)
+    inFaults.without = inFaults.without.concat(latencies.without)
   }
   try {
     await sleep(5 * second)
@@ -160,24 +204,30 @@ async function faults(smoke: boolean): Promise<Record<string, unknown>> {
       await server.kill()
       await sleep(10 * second)
     })
-    await load.stop()
-    const seconds = (10 + 10 + 5 + 5 + (smoke ? 12 : 60) + 10) * (second / 1000)
-    const lines = fleet.map(({ told }) => told.filter(({ level }) => level === 'warn').length)
+    await Promise.all([load.stop(), without.stop()])
     return {
       redisFaults: {
         failedCalls: load.failed,
         calls: load.calls,
         phases,
-        warnLinesPer10s: (Math.max(...lines) * 10) / seconds,
+        // Of all faults together.
+        p99Ratio: quantile(inFaults.with, 0.99) / quantile(inFaults.without, 0.99),
+        warnLinesPer10s: Math.max(...fleet.map(({ told }) => mostWarningsIn10s(told))),
         rssGrowthMiB:
           Math.max(...fleet.map(({ pid }, index) => rssOf(pid) - (rssBefore[index] ?? 0))) / 2 ** 20,
       },
     }
   } finally {
-    await Promise.all(fleet.map((weir) => weir.stop()))
+    await Promise.all([...fleet, ...apart].map((weir) => weir.stop()))
     await sandbox.close()
     await server.kill()
   }
+}
+
+/** Lines that warn, in the ten seconds that have the most of them. */
+function mostWarningsIn10s(told: readonly Told[]): number {
+  const times = told.filter(({ level }) => level === 'warn' || level === 'error').map(({ at }) => at)
+  return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 10_000).length))
 }
 
 function rssOf(pid: number): number {

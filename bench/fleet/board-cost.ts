@@ -1,4 +1,7 @@
-/** Ten replicas with twenty upstreams each, all of them restless, on one real Redis: what the board costs. */
+/**
+ * Ten replicas with twenty upstreams each, all of them restless, on one real Redis: what the board costs, their callers
+ * included, whose agents come close enough to a limit of the operator that it is divided.
+ */
 import { BoardLink, type LinkedCore } from '../../src/board/link.ts'
 import { RedisBoard } from '../../src/board/redis-board.ts'
 import { createCoordinator, type FleetCore } from '../../src/core/coordinator.ts'
@@ -10,16 +13,19 @@ import { sleep } from './sidecars.ts'
 
 const REPLICAS = 10
 const UPSTREAMS = 20
+const LIMITED =
+  'version: 1\nrules: [{ name: cap, mode: enforce, then: { limits: [{ per: agent, rate: 200/s }] } }]'
 
 export async function boardCost(server: RedisServer, forMs: number): Promise<Record<string, number>> {
   const names = Array.from({ length: UPSTREAMS }, (_, index) => `upstream-${index}`)
-  const policy = policyOf('version: 1\nrules: []\n', names)
+  const policy = policyOf(LIMITED, names)
   const joined = Array.from({ length: REPLICAS }, (_, index) => {
     const core = createCoordinator({ policy, upstreams: names, seed: index })
     const board = new RedisBoard(targetOf(server.port, { prefix: 'cost' }))
     const link = new BoardLink({
       board,
       core: restless(core),
+      callers: core,
       upstreams: names,
       replica: `replica-${index}`,
       clock: () => performance.now(),

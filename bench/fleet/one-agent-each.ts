@@ -3,6 +3,7 @@ import { Agent } from 'node:http'
 import { familyOf } from '../../src/core/families.ts'
 import { seeded } from '../../src/core/random.ts'
 import { createSandbox } from '../../src/demo/sandbox.ts'
+import type { Ledger } from '../../src/demo/sandbox-ledger.ts'
 import { startAgents, type LogicalCall, type Submit } from '../../test/kit/sim/agent-model.ts'
 import type { Run, Scenario } from '../../test/kit/sim/scenario.ts'
 import { score, type Score } from '../../test/kit/sim/score.ts'
@@ -16,23 +17,34 @@ export interface Played {
   readonly score: Score
   /** From the third agent's first retry until the last sidecar told of the storm, in seconds; NaN = not all did. */
   readonly stormKnownSeconds: number
-  /** Per 250 ms: calls at the upstream through those that are limited, and what these allow themselves; limit 0 = none. */
-  readonly loads: readonly { readonly at: number; readonly inFlight: number; readonly limit: number }[]
+  /** Every 250 ms. */
+  readonly loads: readonly LoadSample[]
+}
+
+export interface LoadSample {
+  readonly at: number
+  /** Calls at the upstream, as it counts them itself: through whichever sidecar, limited or not. */
+  readonly inFlight: number
+  /** What all may have in flight together, by the steward's word; Infinity = any number. */
+  readonly total: number
 }
 
 const SAMPLE_MS = 250
 
-interface Load {
-  readonly inFlight: number
-  readonly limit: number
+/** What a play has beside its agents and sidecars. */
+export interface Beside {
+  /** Runs while there is load, told when it began. */
+  readonly meanwhile?: (clock: RealClock) => Promise<void>
+  /** The limit on all of them together; without a board there is none. */
+  readonly total?: () => Promise<number>
 }
 
-/** @param extraOf words of sidecar `n`; @param meanwhile runs beside the load, told when it began */
+/** @param extraOf words of sidecar `n` */
 export async function playWith(
   scenario: Scenario,
   sidecars: number,
   extraOf: (n: number) => readonly string[],
-  meanwhile: (clock: RealClock) => Promise<void> = async () => {},
+  { meanwhile = async () => {}, total = async () => Infinity }: Beside = {},
 ): Promise<Played> {
   const [shape] = Object.values(scenario.upstreams)
   const sandbox = createSandbox({ behaviour: shape ?? {}, seed: scenario.seed })
@@ -60,9 +72,9 @@ export async function playWith(
       return home(arrival, answer)
     }
     const beside = meanwhile(clock)
-    const loads: { at: number; inFlight: number; limit: number }[] = []
+    const loads: LoadSample[] = []
     const watching = { over: false }
-    const watch = watchLoads(weirs, clock, loads, watching)
+    const watch = watchLoads({ ledger: sandbox.ledger, total }, clock, loads, watching)
     const calls = await load(scenario, clock, submit)
     watching.over = true
     await watch
@@ -81,19 +93,14 @@ export async function playWith(
 }
 
 async function watchLoads(
-  weirs: readonly Sidecar[],
+  { ledger, total }: { ledger: Ledger; total: () => Promise<number> },
   clock: RealClock,
-  loads: { at: number; inFlight: number; limit: number }[],
+  loads: LoadSample[],
   watching: { readonly over: boolean },
 ): Promise<void> {
   while (!watching.over) {
-    const all = await Promise.all(weirs.map((weir) => weir.load()))
-    const known = all.filter((one) => one !== undefined && Number.isFinite(one.limit)) as Load[]
-    loads.push({
-      at: clock.now,
-      inFlight: known.reduce((sum, { inFlight }) => sum + inFlight, 0),
-      limit: known.reduce((sum, { limit }) => sum + limit, 0),
-    })
+    const allowed = await total()
+    loads.push({ at: clock.now, inFlight: ledger.inFlight, total: allowed })
     await sleep(SAMPLE_MS)
   }
 }

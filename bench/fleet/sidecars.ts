@@ -26,10 +26,6 @@ export interface Told {
   readonly level: string
 }
 
-interface Upstreams {
-  readonly upstreams: readonly { readonly inFlight: number; readonly limit: number | null }[]
-}
-
 export class Sidecar {
   readonly base: string
   readonly told: Told[] = []
@@ -80,14 +76,6 @@ export class Sidecar {
     const answer = await fetch(`${this.#operator}/readyz`).catch(() => undefined)
     await answer?.arrayBuffer()
     return answer?.status === 200
-  }
-
-  /** Calls at the upstream and the limit on them (Infinity = none); nothing when it does not answer. */
-  async load(): Promise<{ inFlight: number; limit: number } | undefined> {
-    const answer = await fetch(`${this.#operator}/api/v1/upstreams`).catch(() => undefined)
-    if (answer === undefined) return undefined
-    const [row] = ((await answer.json()) as Upstreams).upstreams
-    return { inFlight: row?.inFlight ?? 0, limit: row?.limit ?? Infinity }
   }
 
   async metric(name: string): Promise<number> {

@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http'
 export class SteadyLoad {
   calls = 0
   failed = 0
-  latencies: number[] = []
+  readonly #latencies: number[] = []
   readonly #agent: Agent
   readonly #bases: () => readonly string[]
   readonly #clients: Promise<void>[] = []
@@ -17,11 +17,9 @@ export class SteadyLoad {
     for (let client = 0; client < clients; client++) this.#clients.push(this.#run(client, gapMs))
   }
 
-  /** p99 of what came since the last question, in ms. */
-  p99(): number {
-    const sorted = this.latencies.toSorted((a, b) => a - b)
-    this.latencies = []
-    return sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN
+  /** What came since the last question, in ms. */
+  taken(): number[] {
+    return this.#latencies.splice(0)
   }
 
   async stop(): Promise<void> {
@@ -45,7 +43,7 @@ export class SteadyLoad {
     return new Promise((resolve) => {
       const end = (ok: boolean): void => {
         if (!ok) this.failed += 1
-        this.latencies.push(performance.now() - from)
+        this.#latencies.push(performance.now() - from)
         resolve()
       }
       const headers = { 'weir-agent': agent }

@@ -56,3 +56,32 @@ export const quota = sidecars('quota', 35, 25_000, {
 })
 
 export const FLEET_SCENARIOS: readonly Scenario[] = [brownout, shrunk, failing, dead, quota]
+
+/** One agent asks for ten times as much as each of the others, of an upstream that cannot even bear those. */
+export const rogue: Scenario = oneRogue(sidecars('rogue', 36, 30_000, { slow: 5 }))
+
+function oneRogue(scenario: Scenario): Scenario {
+  const work = scenario.populations[1]!
+  return {
+    ...scenario,
+    populations: [
+      { ...work, name: 'rogue', agents: 1, perSecond: 40 },
+      { ...work, name: 'polite', agents: 7, perSecond: 4 },
+    ],
+  }
+}
+
+/**
+ * More replicas than the upstream has servers, 20, which are as much faster as there are more agents: each makes four calls
+ * a second, so that all of them know the upstream by the time that it slows down.
+ */
+export function wide(agents: number): Scenario {
+  const narrow = sidecars(`fleet-${agents}`, 38, 30_000, { slow: 5 }, agents)
+  const [api] = Object.values(narrow.upstreams)
+  const perSecond = 4
+  return {
+    ...narrow,
+    upstreams: { api: { ...api!, serviceMs: (64 / (perSecond * agents)) * api!.serviceMs } },
+    populations: narrow.populations.map((population) => ({ ...population, perSecond })),
+  }
+}

@@ -26,8 +26,8 @@ import {
   type Restlessness,
   type UpstreamSummary,
 } from '../fleet.ts'
-import { partsOf, placesOf, quotasOf, type Member } from './shares.ts'
-import { UpstreamFleet, type News } from './upstream-fleet.ts'
+import { agentsOf, partsOf, placesOf, quotasOf, type Member } from './shares.ts'
+import { UpstreamFleet, type Demand, type News } from './upstream-fleet.ts'
 
 /** The parts of an upstream's state that a fleet bears upon. */
 export interface Steerable {
@@ -172,7 +172,12 @@ export class FleetMember {
     const state = this.#state
     const { fleet } = this
     this.#feelDemand(now)
-    this.#told = this.#demands.map((demand) => Math.round(16 * demand))
+    const storm = state.storm.told(now, this.#hashes)
+    this.#told = {
+      demands: this.#demands.map((demand) => Math.round(16 * demand)),
+      active: storm.active,
+    }
+    this.#everybody = undefined
     if (fleet.isSteward) this.#speak(now)
     const { total, phase, fraction } = this.#said
     const under = this.#under
@@ -183,13 +188,13 @@ export class FleetMember {
       held: state.held,
       critical: state.heldCritical,
       overdue: state.overdue,
-      demands: this.#told,
+      demands: this.#told.demands,
       rate: state.flow.recent,
       healthyRate: state.flow.healthy,
       allowance: this.allowance === Infinity ? -1 : this.allowance,
       ...state.drift.told,
       failuresInRow: state.failuresInRow,
-      ...state.storm.told(now, this.#hashes),
+      ...storm,
       aborts: state.release.aborted,
       blocked: [],
       epoch: fleet.isSteward ? fleet.epoch : 0,
@@ -215,6 +220,7 @@ export class FleetMember {
     const { fleet } = this
     const wasSteward = fleet.isSteward
     const news = fleet.learn(view, state.flow.recent)
+    this.#everybody = undefined
     state.drift.hear(news, at)
     state.storm.hear(fleet.storm, this.#hashes)
     this.#feelDemand(at)
@@ -365,16 +371,37 @@ export class FleetMember {
   }
 
   #part(): number {
-    return partsOf(this.#members()).at(-1) ?? 1
+    return partsOf(this.#asked()).at(-1) ?? 1
   }
 
   /** Everybody, this replica last. */
-  #members(): Member[] {
-    return this.fleet.membersWith(this.#told.map((sixteenths) => sixteenths / 16))
+  #members(): readonly Member[] {
+    if (this.#everybody !== undefined) return this.#everybody
+    const asked = this.#asked()
+    const agents = agentsOf(asked.map(({ active }) => active))
+    this.#everybody = asked.map(({ replica, demands }, index) => ({
+      replica,
+      demands,
+      agents: agents[index]!,
+    }))
+    return this.#everybody
+  }
+
+  #asked(): Demand[] {
+    const { demands, active } = this.#told
+    return this.fleet.membersWith(
+      demands.map((sixteenths) => sixteenths / 16),
+      active,
+    )
   }
 
   /** What it last said of itself: the others divide by that, and so must it. */
-  #told: readonly number[] = []
+  #told: { readonly demands: readonly number[]; readonly active: readonly number[] } = {
+    demands: [],
+    active: [],
+  }
+  /** Until somebody says something new. */
+  #everybody: readonly Member[] | undefined
 
   /** Calls at the upstream as they were lately, and those that wait now: a lull of a moment gives nothing away. */
   #feelDemand(now: Millis): void {

@@ -78,8 +78,8 @@ describe('what is known of the others at an upstream', () => {
     fleet.learn(view(9000, [peer('a', 0, { demands: [32] }), peer('b', 9000, { demands: [16] })]), 0)
     expect(fleet.replicas).toBe(2)
     expect(fleet.members).toEqual([
-      { replica: 'a', demands: [2] },
-      { replica: 'b', demands: [1] },
+      { replica: 'a', demands: [2], active: [] },
+      { replica: 'b', demands: [1], active: [] },
     ])
   })
 })

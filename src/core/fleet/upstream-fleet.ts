@@ -15,7 +15,6 @@ import {
   type StormEvidence,
   type UpstreamSummary,
 } from '../fleet.ts'
-import type { Member } from './shares.ts'
 import { union } from './sketch.ts'
 
 /**
@@ -38,6 +37,15 @@ export interface News {
   /** Good and late answers under the ramp as it stands, or one step below. */
   fine: number
   late: number
+}
+
+/** What a limit is divided by. */
+export interface Demand {
+  readonly replica: string
+  /** Calls that it would have in flight if it could, by class, the highest first. */
+  readonly demands: readonly number[]
+  /** Sketch of the agents that call through it. */
+  readonly active: readonly number[]
 }
 
 /** The steward's word that is in force. */
@@ -82,7 +90,7 @@ export class UpstreamFleet {
   floor: Condition | undefined
   storm: StormEvidence | undefined
   /** Everybody among whom a limit is divided, the recently gone included: their calls may still be there. */
-  members: Member[] = []
+  members: Demand[] = []
   /** What the others allow themselves, together; -1 = some of them allow any number. */
   allowances = 0
   replica = ''
@@ -119,13 +127,14 @@ export class UpstreamFleet {
     this.members = view.peers.map(({ replica, summary }) => ({
       replica,
       demands: summary.demands.map((sixteenths) => sixteenths / 16),
+      active: summary.active,
     }))
     return news
   }
 
   /** All members, this replica with what it says of itself. */
-  membersWith(demands: readonly number[]): Member[] {
-    return [...this.members, { replica: this.replica, demands }]
+  membersWith(demands: readonly number[], active: readonly number[]): Demand[] {
+    return [...this.members, { replica: this.replica, demands, active }]
   }
 
   /** Evidence fades between two looks at the board, too. */
