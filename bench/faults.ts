@@ -3,7 +3,7 @@
  * calls sent; answered (the upstream's own whole answer, Weir's answer, or a break that the upstream or the wire
  * made); wronglyAnswered (another's bytes, half an answer as a whole one, a break that nobody made); lost (no answer);
  * overBoundMs (the longest wait beyond what Weir may take by its config). Then crowds, ids without number, little
- * memory. Seeds are fixed; the machine is not.
+ * memory, with the same five besides their own. Seeds are fixed; the machine is not.
  */
 import { heldClientsKilled, heldThenTerm } from './faults/held.ts'
 import { manyIds } from './faults/many-ids.ts'

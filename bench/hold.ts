@@ -17,6 +17,8 @@ const BODY = Buffer.alloc(2048, 'a')
 /** Code is compiled and pools are filled before the first look. */
 const WARM_UP_CALLS = 2000
 const SETTLE_MS = 1500
+const LOOK_MS = 100
+const MOST_LOOKS = 200
 
 /** All but one call wait; each may for ten minutes. */
 const POLICY = `version: 1
@@ -35,8 +37,9 @@ export async function run(options: { smoke: boolean }): Promise<Record<string, u
   const directory = mkdtempSync(join(tmpdir(), 'weir-bench-hold-'))
   const upstream = await startUpstream()
   try {
-    const idle = await grown(upstream.port, directory, count, idleConnection)
-    const held = await grown(upstream.port, directory, count, heldCall)
+    const idle = await grown(upstream.port, directory, count, { occupy: idleConnection, held: 0 })
+    // The first one takes the one place there is at the upstream.
+    const held = await grown(upstream.port, directory, count, { occupy: heldCall, held: count - 1 })
     const bodyKib = BODY.length / 1024
     return {
       count,
@@ -51,14 +54,18 @@ export async function run(options: { smoke: boolean }): Promise<Record<string, u
   }
 }
 
-type Occupy = (weir: Target, caller: Caller) => Promise<void>
+interface Crowd {
+  readonly occupy: (weir: Target, caller: Caller) => Promise<void>
+  /** Calls that Weir must say it holds before anything is measured. */
+  readonly held: number
+}
 
 /** How much larger a fresh process is for each of `count` that occupy it at once. */
 async function grown(
   upstreamPort: number,
   directory: string,
   count: number,
-  occupy: Occupy,
+  { occupy, held }: Crowd,
 ): Promise<{ residentKib: number; heapKib: number }> {
   const file = join(directory, 'seen.json')
   const config = join(directory, 'weir.yaml')
@@ -74,10 +81,11 @@ async function grown(
   try {
     await warmUp(weir)
     const before = await size(weir, file)
-    // The first one takes the one place there is at the upstream.
     for (let index = 0; index < count; index++) callers.push(await open(weir.port))
     for (const caller of callers) await occupy(weir, caller)
+    await untilHeld(weir, held)
     const after = await size(weir, file)
+    await untilHeld(weir, held)
     const perOne = (bytes: number): number => bytes / 1024 / count
     return {
       residentKib: perOne(after.resident - before.resident),
@@ -102,7 +110,7 @@ async function idleConnection(weir: Target, caller: Caller): Promise<void> {
 /** It has no answer yet: nobody waits for one. */
 async function heldCall(weir: Target, { socket }: Caller): Promise<void> {
   const head = [
-    `POST ${weir.prefix}/slow HTTP/1.1`,
+    `POST ${weir.prefix}/silent HTTP/1.1`,
     'host: weir',
     'prefer: wait=600',
     'content-type: application/json',
@@ -110,6 +118,18 @@ async function heldCall(weir: Target, { socket }: Caller): Promise<void> {
   ]
   socket.write(`${head.join('\r\n')}\r\n\r\n`)
   await new Promise<void>((resolve) => socket.write(BODY, () => resolve()))
+}
+
+/** @throws when Weir does not hold exactly so many: the figure would be of something else */
+async function untilHeld(weir: { readonly operator: number }, wanted: number): Promise<void> {
+  let held = -1
+  for (let looks = 0; looks < MOST_LOOKS && held !== wanted; looks++) {
+    if (looks > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    const page = await (await fetch(`http://127.0.0.1:${weir.operator}/metrics`)).text()
+    const series = [...page.matchAll(/^weir_held\{.*\} (\d+)$/gm)]
+    held = series.reduce((sum, [, value]) => sum + Number(value), 0)
+  }
+  if (held !== wanted) throw new Error(`${held} calls are held instead of ${wanted}`)
 }
 
 async function size(weir: Target, file: string): Promise<{ resident: number; heap: number }> {

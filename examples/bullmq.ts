@@ -10,9 +10,9 @@ const admit = new AdmitClient({ weir: process.env['WEIR_URL'] ?? 'http://127.0.0
 const { hostname: host, port } = new URL(process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379')
 const connection = { host, port: Number(port) }
 
-/** Jobs that the upstream would get without Weir all at once. */
+/** Jobs that the upstream would get without Weir all at once, each of which takes longer than the next one stands in line. */
 const process1 = async (job: Job<{ applicant: number }>): Promise<string> => {
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await new Promise((resolve) => setTimeout(resolve, 300))
   return `verified ${job.data.applicant}`
 }
 
@@ -25,7 +25,7 @@ const worker = new Worker<{ applicant: number }, string>(
       admit,
       DelayedError,
       UnrecoverableError,
-      waitMs: 200,
+      waitMs: 100,
       stepOf: () => ({ upstream: 'idp', agent: 'kyc-worker' }),
     },
     process1,

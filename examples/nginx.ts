@@ -23,10 +23,11 @@ await writeFile(
 )
 const nginx = spawn('nginx', ['-p', prefix, '-c', join(prefix, 'nginx.conf')], { stdio: 'inherit' })
 
+const headers = { 'content-type': 'application/json', 'weir-agent': 'behind-nginx', 'weir-key': 'secret' }
 const ask = (): Promise<Response> =>
   fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'weir-agent': 'behind-nginx' },
+    headers,
     body: '{"model":"sandbox-1","messages":[]}',
   })
 try {
@@ -48,7 +49,15 @@ try {
     'refused:',
     refused?.status,
     refused?.headers.get('weir-reason'),
-    Number(refused?.headers.get('retry-after-ms')) > 0,
+    refused?.headers.get('x-should-retry'),
+    Number(refused?.headers.get('retry-after')) > 0 && Number(refused?.headers.get('retry-after-ms')) > 0,
+  )
+  const never = await fetch(`http://127.0.0.1:${port}/v1/files`, { headers })
+  console.log(
+    'for good:',
+    never.status,
+    never.headers.get('x-should-retry'),
+    never.headers.get('retry-after'),
   )
 } finally {
   nginx.kill('SIGTERM')

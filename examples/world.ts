@@ -12,6 +12,10 @@ rules:
     match: { upstream: idp }
     mode: enforce
     then: { do: hold, hold: { max: 10s }, limits: [{ per: upstream, concurrency: 1 }] }
+  - name: nginx-no-files
+    match: { agent: behind-nginx, path: /v1/files }
+    mode: enforce
+    then: { do: shed, final: true }
   - name: nginx
     match: { agent: behind-nginx }
     mode: enforce

@@ -1,4 +1,5 @@
 /** Crowds of held calls that a signal meets, or whose clients are killed. */
+import { tallyOf } from './tally.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import { CheckedCaller } from '../../test/kit/faults/checked-caller.ts'
 import { WeirWorld } from '../../test/kit/faults/weir-world.ts'
@@ -16,6 +17,11 @@ rules:
       limits: [{ per: upstream, concurrency: 1 }]
 `
 
+/** The longest drain of `WeirWorld`, and as much again as an answer takes to be read. */
+const DRAIN_BOUND_MS = 10_000 + 1000
+/** Promise 44. */
+const GONE_BOUND_MS = 1000
+
 /** SIGTERM while so many calls are held and one is at an upstream that hangs. */
 export async function heldThenTerm(held: number): Promise<Record<string, number>> {
   const world = await WeirWorld.start({ policy: ONE_AT_A_TIME, weather: { serviceMs: 5, hung: 1 } })
@@ -31,9 +37,10 @@ export async function heldThenTerm(held: number): Promise<Record<string, number>
     await world.weir!.ended
     const answers = results.filter(({ ending }) => ending === 'own' || ending === 'whole').length
     const tookMs = Math.round(performance.now() - from)
+    const endings = results.map(({ ending }) => ending)
     return {
+      ...tallyOf(endings, tookMs - DRAIN_BOUND_MS),
       held,
-      sent: held + 1,
       answers,
       resets: held + 1 - answers,
       tookMs,
@@ -72,7 +79,14 @@ export async function heldClientsKilled(held: number): Promise<Record<string, nu
     const goneWithinMs = Math.round(performance.now() - from)
     const heldBytes = (await world.metrics()).sum('weir_held_bytes')
     // The first one was let through; the others must not have been.
-    return { held, goneWithinMs, heldBytes, sentUpstream: world.upstreams[0]!.echo.ledger.size - 1 }
+    // All but one left on purpose, and that one still waits for its upstream when the row ends.
+    return {
+      ...tallyOf([], goneWithinMs - GONE_BOUND_MS),
+      held,
+      goneWithinMs,
+      heldBytes,
+      sentUpstream: world.upstreams[0]!.echo.ledger.size - 1,
+    }
   } finally {
     for (const client of crowd) client.close()
     await world.close()

@@ -1,11 +1,13 @@
 /** Agents and workflows without number, each seen once: what Weir keeps of them, and what it costs the others. */
 import { connect } from 'node:net'
 import { seeded, type Random } from '../../src/core/random.ts'
-import { WeirWorld } from '../../test/kit/faults/weir-world.ts'
+import { HEAD_BOUND_MS, WeirWorld } from '../../test/kit/faults/weir-world.ts'
 
 const CONNECTIONS = 16
 /** Requests on the wire of one connection. */
 const PIPELINE = 16
+/** `HTTP/1.1 200` */
+const STATUS_CHARS = 12
 const PROBES = 400
 const ROUNDS = 5
 
@@ -19,11 +21,17 @@ export async function manyIds(ids: number): Promise<Record<string, number>> {
     const before = await quantiles(world)
     const [residentBefore, seriesBefore] = [world.residentBytes, (await world.metrics()).size]
     const from = performance.now()
-    await flood(world, ids, random)
+    const flooded = await flood(world, ids, random)
     const tookMs = performance.now() - from
     const after = await quantiles(world)
     const metrics = await world.metrics()
+    const { answered, refused, lost, slowestMs } = flooded
     return {
+      sent: answered + refused + lost,
+      answered,
+      wronglyAnswered: refused,
+      lost,
+      overBoundMs: Math.max(0, Math.round(slowestMs - HEAD_BOUND_MS)),
       ids,
       callsPerSecond: Math.round((1000 * ids) / tookMs),
       residentMiBBefore: mib(residentBefore),
@@ -58,10 +66,28 @@ async function quantiles(world: WeirWorld): Promise<number> {
   return rounds.toSorted((a, b) => a - b)[ROUNDS >> 1]!
 }
 
-async function flood(world: WeirWorld, ids: number, random: Random): Promise<void> {
+interface Counts {
+  readonly answered: number
+  /** Answers other than 200. */
+  readonly refused: number
+  readonly lost: number
+  /** Between two answers of one connection that has asked. */
+  readonly slowestMs: number
+}
+
+async function flood(world: WeirWorld, ids: number, random: Random): Promise<Counts> {
   const name = (): string => `${word(random)}.${word(random)}`
   const each = Math.ceil(ids / CONNECTIONS)
-  await Promise.all(Array.from({ length: CONNECTIONS }, async () => pipelined(world, each, PIPELINE, name)))
+  const all = await Promise.all(
+    Array.from({ length: CONNECTIONS }, async () => pipelined(world, each, PIPELINE, name)),
+  )
+  const sum = (of: 'answered' | 'refused' | 'lost'): number => all.reduce((total, one) => total + one[of], 0)
+  return {
+    answered: sum('answered'),
+    refused: sum('refused'),
+    lost: sum('lost'),
+    slowestMs: Math.max(...all.map(({ slowestMs }) => slowestMs)),
+  }
 }
 
 function word(random: Random): string {
@@ -75,12 +101,12 @@ async function pipelined(
   deep: number,
   name: () => string,
   onAnswer: (ms: number) => void = () => {},
-): Promise<void> {
+): Promise<Counts> {
   const { port } = new URL(world.agents)
   const socket = connect(Number(port), '127.0.0.1')
   socket.setNoDelay(true)
-  let [sent, answered] = [0, 0]
-  let sentAt = 0
+  let [sent, answered, refused, slowestMs] = [0, 0, 0, 0]
+  let [sentAt, tail] = [0, '']
   const send = (): void => {
     let text = ''
     while (sent < count && sent - answered < deep) {
@@ -93,15 +119,22 @@ async function pipelined(
   await new Promise<void>((resolve, reject) => {
     socket.on('connect', send)
     socket.on('error', reject)
-    socket.on('close', () => (answered < count ? reject(new Error('the connection was closed')) : resolve()))
+    socket.on('close', () => resolve())
     socket.on('data', (chunk: Buffer) => {
-      const answers = chunk.toString('latin1').split('HTTP/1.1 200').length - 1
+      const text = tail + chunk.toString('latin1')
+      // A status line may come in two pieces.
+      tail = text.slice(1 - STATUS_CHARS)
+      const statuses = text.match(/HTTP\/1\.1 \d\d\d/g) ?? []
+      const answers = statuses.length
       answered += answers
+      refused += statuses.filter((status) => !status.endsWith('200')).length
+      slowestMs = Math.max(slowestMs, performance.now() - sentAt)
       if (answers > 0) onAnswer(performance.now() - sentAt)
       if (answered === count) socket.destroy()
       else if (answers > 0) send()
     })
   })
+  return { answered: answered - refused, refused, lost: count - answered, slowestMs }
 }
 
 function mib(bytes: number): number {

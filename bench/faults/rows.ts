@@ -5,15 +5,11 @@ import { FAULTS, restart, type ChaosRoom } from '../../test/chaos/faults.ts'
 import { Judge } from '../../test/chaos/judge.ts'
 import { Traffic } from '../../test/chaos/traffic.ts'
 import { Windows } from '../../test/chaos/windows.ts'
+import type { Tally } from './tally.ts'
 import { WeirWorld } from '../../test/kit/faults/weir-world.ts'
 import { HAS_REDIS } from '../../test/kit/redis-server.ts'
 
-export interface FaultRow {
-  readonly sent: number
-  readonly answered: number
-  readonly wronglyAnswered: number
-  readonly lost: number
-  readonly overBoundMs: number
+export interface FaultRow extends Tally {
   /** Events of the operator that claim trouble at an upstream. */
   readonly alarms: number
 }

@@ -1,7 +1,8 @@
 /** A small heap under far more work than it can do: goodput against its best, and whether the operator is answered. */
+import { tallyOf } from './tally.ts'
 import { setTimeout as pause } from 'node:timers/promises'
-import { CheckedCaller } from '../../test/kit/faults/checked-caller.ts'
-import { WeirWorld } from '../../test/kit/faults/weir-world.ts'
+import { CheckedCaller, type Ending } from '../../test/kit/faults/checked-caller.ts'
+import { HEAD_BOUND_MS, WeirWorld } from '../../test/kit/faults/weir-world.ts'
 
 const HEAP_MIB = 128
 const USUAL = 40
@@ -10,6 +11,8 @@ const TIMES = 5
 interface Pass {
   readonly perSecond: number
   readonly bad: number
+  readonly endings: readonly Ending[]
+  readonly slowestMs: number
 }
 
 export async function tightHeap(forMs: number): Promise<Record<string, number>> {
@@ -33,7 +36,9 @@ export async function tightHeap(forMs: number): Promise<Record<string, number>> 
     const crowded = await load(world, USUAL * TIMES, forMs)
     watching.isOver = true
     await watch
+    const slowestMs = Math.max(peak.slowestMs, crowded.slowestMs)
     return {
+      ...tallyOf([...peak.endings, ...crowded.endings], slowestMs - HEAD_BOUND_MS),
       heapMiB: HEAP_MIB,
       peakPerSecond: Math.round(peak.perSecond),
       crowdedPerSecond: Math.round(crowded.perSecond),
@@ -54,16 +59,24 @@ async function load(world: WeirWorld, workers: number, forMs: number): Promise<P
   const caller = new CheckedCaller(() => world.agents, 60_000, workers)
   const pass = (passes += 1)
   const until = performance.now() + forMs
-  let [whole, bad] = [0, 0]
+  const endings: Ending[] = []
+  let [whole, bad, slowestMs] = [0, 0, 0]
   const work = async (worker: number): Promise<void> => {
     for (let n = 0; performance.now() < until; n += 1) {
       const id = `p${pass}-${worker}-${n}`
-      const { ending } = await caller.call({ id, upstream: 'up0', agent: `agent-${worker}`, bytesIn: 10_000 })
+      const { ending, headMs } = await caller.call({
+        id,
+        upstream: 'up0',
+        agent: `agent-${worker}`,
+        bytesIn: 10_000,
+      })
+      endings.push(ending)
+      slowestMs = Math.max(slowestMs, headMs)
       if (ending === 'whole') whole += 1
       else if (ending !== 'own') bad += 1
     }
   }
   await Promise.all(Array.from({ length: workers }, async (_, worker) => work(worker)))
   await caller.close()
-  return { perSecond: (1000 * whole) / forMs, bad }
+  return { perSecond: (1000 * whole) / forMs, bad, endings, slowestMs }
 }

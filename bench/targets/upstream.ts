@@ -1,4 +1,4 @@
-/** The upstream behind every target: a lean node:http server with 1 KiB JSON answers and two event streams. */
+/** The upstream behind every target: a lean node:http server with 1 KiB JSON answers and two event streams; `/silent` keeps its place. */
 import { createServer } from 'node:http'
 
 const [, , port = '0'] = process.argv
@@ -10,6 +10,7 @@ const PACED_EVENTS = 60
 const PACE_MS = 10
 
 const server = createServer((request, response) => {
+  if (request.url?.endsWith('/silent') === true) return void request.resume()
   if (request.url?.endsWith('/sse-paced') === true) {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     let left = PACED_EVENTS

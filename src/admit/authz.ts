@@ -96,8 +96,11 @@ async function answer(
   if (decision.is === 'wait') await desk.report(id, holder, { ended: 'cancelled' }, gone.signal)
   const refused = decision.is === 'wait' ? { ...decision, is: 'slot' as const, at: decision.until } : decision
   const { headers, body, status } = refusalText(refused, client, clock())
+  const shown = shownStatus(decision.reason, status)
   const wanted = header(request, 'weir-refuse-with')
-  response.writeHead(NGINX_STATUSES.has(wanted) ? Number(wanted) : shownStatus(decision.reason, status), {
+  // What nginx makes a 500 of is what it may fail open on.
+  const isTold = shown !== 503 && NGINX_STATUSES.has(wanted)
+  response.writeHead(isTold ? Number(wanted) : shown, {
     ...headers,
     'content-length': String(Buffer.byteLength(body)),
   })

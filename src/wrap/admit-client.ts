@@ -51,6 +51,8 @@ export interface Pass {
 const SLICE_MS: Millis = 25_000
 /** A Weir that was not there is not asked again for so long: a step must not pay for it each time. */
 const GONE_MS: Millis = 1000
+/** A ticket lives in one process: a Weir that restarts, or another worker, does not know it. Asked anew so often. */
+const MOST_ASKED_ANEW = 3
 const TIMEOUT_MS: Millis = 2000
 const LEASE_MS: Millis = 60_000
 
@@ -72,21 +74,23 @@ export class AdmitClient {
   async enter(step: Step, { waitMs = 0, signal }: EnterOptions = {}): Promise<Pass> {
     const { leaseMs = LEASE_MS } = this.#options
     const until = performance.now() + waitMs
-    const slice = (): Millis => Math.max(0, Math.min(SLICE_MS, Math.floor(until - performance.now())))
+    const patience = (): Millis => Math.max(0, Math.floor(until - performance.now()))
     const once = step.once ?? randomUUID()
-    const asked = { ...named(step), once, patienceMs: Math.floor(waitMs), leaseMs, waitMs: slice() }
-    let answer = await this.#post('', asked, slice(), signal)
+    const ask = (): Promise<Admission | undefined> => {
+      const left = patience()
+      const slice = Math.min(SLICE_MS, left)
+      const asked = { ...named(step), once, patienceMs: left, leaseMs, waitMs: slice }
+      return this.#post('', asked, slice, signal)
+    }
+    let answer = await ask()
+    let lost = 0
     while (answer?.answer === 'wait') {
-      const { ticket } = answer
-      const left = slice()
+      const left = Math.min(SLICE_MS, patience())
       // What is in line at the end of its patience is told so by Weir; this bounds a Weir that says nothing.
       if (left === 0 && performance.now() > until + TIMEOUT_MS) break
-      try {
-        answer = (await this.#post(`/${ticket}`, { waitMs: Math.max(left, 50) }, left, signal)) ?? undefined
-      } catch (error) {
-        void this.#post(`/${ticket}`, { ended: 'cancelled' }, 0).catch(ignore)
-        throw error
-      }
+      const next = await this.#askOn(answer.ticket, left, signal)
+      if (next !== 'lost') answer = next
+      else answer = (lost += 1) > MOST_ASKED_ANEW ? this.#forgotten() : await ask()
     }
     if (answer === undefined) return UNCOORDINATED
     if (answer.answer === 'go') return this.#pass(answer, leaseMs)
@@ -123,10 +127,42 @@ export class AdmitClient {
         if (isEnded) return undefined
         isEnded = true
         clearInterval(alive)
-        const told = await this.#post(`/${ticket}`, report, 0).catch(ignore)
-        return told?.answer === 'ended' ? told.waitMs : undefined
+        return await this.#tell(ticket, report)
       },
     }
+  }
+
+  /** Waits on in line; lost = nobody knows the ticket any more, which is no fault of the step's. */
+  async #askOn(
+    ticket: string,
+    waitMs: Millis,
+    signal?: AbortSignal,
+  ): Promise<Admission | undefined | 'lost'> {
+    try {
+      return await this.#post(`/${ticket}`, { waitMs: Math.max(waitMs, 50) }, waitMs, signal)
+    } catch (error) {
+      if (isUnknown(error)) return 'lost'
+      void this.#tell(ticket, { ended: 'cancelled' })
+      throw error
+    }
+  }
+
+  /** A Weir that forgets each ticket is as good as none. */
+  #forgotten(): undefined {
+    if (this.#options.onUnreachable === 'error')
+      throw new AdmitError(404, 'each ticket was lost while it waited')
+  }
+
+  /**
+   * Says how it ended, whether or not Weir was there a moment ago, and once more later where nobody was: until then its
+   * place is taken, and the upstream's refusal unheard of.
+   */
+  async #tell(ticket: string, report: Report): Promise<Millis | undefined> {
+    const tell = (): Promise<Admission | undefined | 'lost'> =>
+      this.#send(`/${ticket}`, report, 0).catch((error: unknown) => (isOurs(error) ? 'lost' : undefined))
+    const told = await tell()
+    if (told === undefined) setTimeout(() => void tell(), GONE_MS).unref()
+    return typeof told === 'object' && told.answer === 'ended' ? told.waitMs : undefined
   }
 
   /** Undefined = nobody is there, and that is to be borne. */
@@ -136,29 +172,32 @@ export class AdmitClient {
     waitMs: Millis,
     signal?: AbortSignal,
   ): Promise<Admission | undefined> {
-    const { fetch = globalThis.fetch, headers = {}, timeoutMs = TIMEOUT_MS, onUnreachable } = this.#options
-    const mayGo = onUnreachable !== 'error'
+    const mayGo = this.#options.onUnreachable !== 'error'
     if (mayGo && performance.now() < this.#goneUntil) return undefined
-    signal?.throwIfAborted()
-    const late = AbortSignal.timeout(timeoutMs + waitMs)
     try {
-      const response = await fetch(`${this.#base}${place}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-        signal: signal === undefined ? late : AbortSignal.any([signal, late]),
-      })
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `routes.ts` says that Weir answers
-      if (response.ok) return (await response.json()) as Admission
-      throw new AdmitError(response.status, await response.text())
+      return await this.#send(place, body, waitMs, signal)
     } catch (error) {
       signal?.throwIfAborted()
       // What is wrong with the question itself has to be heard of.
-      const isOurs = error instanceof AdmitError && error.status < 500 && error.status !== 429
-      if (isOurs || !mayGo) throw error
+      if (isOurs(error) || !mayGo) throw error
       this.#goneUntil = performance.now() + GONE_MS
       return undefined
     }
+  }
+
+  async #send(place: string, body: object, waitMs: Millis, signal?: AbortSignal): Promise<Admission> {
+    const { fetch = globalThis.fetch, headers = {}, timeoutMs = TIMEOUT_MS } = this.#options
+    signal?.throwIfAborted()
+    const late = AbortSignal.timeout(timeoutMs + waitMs)
+    const response = await fetch(`${this.#base}${place}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+      signal: signal === undefined ? late : AbortSignal.any([signal, late]),
+    })
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `routes.ts` says that Weir answers
+    if (response.ok) return (await response.json()) as Admission
+    throw new AdmitError(response.status, await response.text())
   }
 }
 
@@ -171,6 +210,15 @@ export class AdmitError extends Error {
     super(`Weir answered ${status}: ${text.slice(0, 500)}`)
     this.status = status
   }
+}
+
+/** The question is wrong, and would be wrong again. */
+function isOurs(error: unknown): boolean {
+  return error instanceof AdmitError && error.status < 500 && error.status !== 429
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof AdmitError && error.status === 404
 }
 
 const UNCOORDINATED: Pass = {

@@ -1,10 +1,10 @@
 /**
  * `weir-proxy/bullmq`: a wrapper of a BullMQ processor. A job asks Weir before it runs; it waits in line for a while,
- * then goes back to its queue until its slot, which costs it no attempt. BullMQ itself is not imported: its errors are
- * handed in.
+ * then goes back to its queue until its slot, which costs it no attempt; so does one that the upstream itself refused.
+ * BullMQ itself is not imported: its errors are handed in.
  */
 import type { Millis } from '../core/model.ts'
-import { asName, type AdmitClient, type Step } from './admit-client.ts'
+import { asName, endingOf, type AdmitClient, type Step } from './admit-client.ts'
 import { CallRefused } from './refused.ts'
 
 /** The part of `Job` that is used. */
@@ -13,6 +13,8 @@ export interface JobLike {
   readonly name: string
   readonly queueName: string
   readonly attemptsMade: number
+  /** Every start, those after a delay among them. */
+  readonly attemptsStarted?: number
   moveToDelayed(timestamp: number, token?: string): Promise<void>
 }
 
@@ -29,6 +31,8 @@ export interface BullMQOptions<J extends JobLike> {
 }
 
 const WAIT_MS: Millis = 5000
+/** Beyond so many starts that cost no attempt, an upstream's refusal is the job's failure: it may refuse for ever. */
+const MOST_FREE_STARTS = 50
 
 /** For `new Worker(queue, coordinatedProcessor({ ... }, processor))`. */
 export function coordinatedProcessor<J extends JobLike, R>(
@@ -45,14 +49,26 @@ export function coordinatedProcessor<J extends JobLike, R>(
       attempt: Math.min(1000, job.attemptsMade + 1),
       ...(typeof found === 'string' ? { upstream: found } : found),
     }
-    try {
-      return await admit.run(step, async () => await processor(job, token), { waitMs })
-    } catch (error) {
-      if (!(error instanceof CallRefused)) throw error
-      const { waitMs: slotMs } = error
-      if (slotMs === undefined) throw new UnrecoverableError(error.message)
+    const comeBack = async (slotMs: Millis, message: string): Promise<never> => {
       await job.moveToDelayed(Date.now() + Math.ceil(slotMs), token)
-      throw new DelayedError(error.message)
+      throw new DelayedError(message)
+    }
+    const pass = await admit.enter(step, { waitMs }).catch(async (error: unknown) => {
+      if (!(error instanceof CallRefused)) throw error
+      if (error.waitMs === undefined) throw new UnrecoverableError(error.message)
+      return await comeBack(error.waitMs, error.message)
+    })
+    try {
+      const result = await processor(job, token)
+      await pass.end({ ended: 'success' })
+      return result
+    } catch (error) {
+      const slotMs = await pass.end(endingOf(error))
+      const isDecided = error instanceof UnrecoverableError || error instanceof DelayedError
+      const freeStarts = (job.attemptsStarted ?? 0) - job.attemptsMade
+      if (slotMs === undefined || isDecided || freeStarts > MOST_FREE_STARTS) throw error
+      // The upstream refused it: it comes back at its slot, and not when the queue's backoff guesses.
+      return await comeBack(slotMs, error instanceof Error ? error.message : String(error))
     }
   }
 }

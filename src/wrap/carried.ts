@@ -1,5 +1,5 @@
 /** What the scope says of a request, as headers: Weir's own words, and a `traceparent` when there is none. */
-import { currentScope, traceparentOf, type LogicalCall, type Scope } from './scope.ts'
+import { currentScope, traceparentOf, type LogicalCall, type Scope, type Traces } from './scope.ts'
 
 /** Places of one logical call that are told apart. */
 const MOST_PLACES = 16
@@ -18,14 +18,20 @@ export interface Carried {
   ended(failed: boolean): void
 }
 
+/** What is said of whoever calls outside of every scope. */
+export interface Caller {
+  readonly agent?: string | undefined
+  readonly traces?: Traces | undefined
+}
+
 /** What the user says on the request itself is never replaced. @param place of the request, without query */
-export function carry(headers: HeaderView, method: string, place: string, defaultAgent: string): Carried {
+export function carry(headers: HeaderView, method: string, place: string, caller: Caller): Carried {
   const scope = currentScope()
-  const trace = headers.has('traceparent') ? '' : traceparentOf(scope)
+  const trace = headers.has('traceparent') ? '' : traceparentOf(scope, caller.traces ?? 'workflow')
   const key = `${method} ${place}`
   return {
     trace: trace === '' ? [] : [['traceparent', trace]],
-    own: saidBy(scope, defaultAgent, key).filter(([name, value]) => value !== '' && !headers.has(name)),
+    own: saidBy(scope, caller.agent ?? '', key).filter(([name, value]) => value !== '' && !headers.has(name)),
     ended: (failed) => scope.call !== undefined && note(scope.call, key, failed),
   }
 }

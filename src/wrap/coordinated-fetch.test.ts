@@ -315,6 +315,22 @@ describe('names carried for the user', () => {
     await Promise.all([...calls, other, own, none])
   })
 
+  it('make a trace of each call outside of a workflow when that is wanted', async () => {
+    const fetch = start({ traces: 'always' })
+    const given = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const calls = [
+      fetch(CHAT, post),
+      fetch(CHAT, post),
+      fetch(CHAT, { ...post, headers: { traceparent: given } }),
+    ]
+    await settle()
+    const traces = sent.map(({ headers }) => headers.get('traceparent'))
+    for (const trace of traces) expect(trace).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    expect([new Set(traces).size, traces[2]]).toEqual([3, given])
+    for (const call of sent) call.answer(204, null)
+    await Promise.all(calls)
+  })
+
   it('prove a retry within one call, and only there', async () => {
     const fetch = start()
     await withCall(async () => {

@@ -35,7 +35,7 @@ function fetchThrough(coordination: Coordination, inner?: Fetch): Fetch {
     const method = methodOf(input, init)
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
     const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
-    const carried = carry(headers, method, url.split('?', 1)[0]!, coordination.agent)
+    const carried = carry(headers, method, url.split('?', 1)[0]!, coordination.caller)
     const rawHeaders = [...headers, ...carried.trace, ...carried.own].flat()
     const bytes = bytesOf(init?.body, headers)
     const passage = await coordination.admit({ method, url, rawHeaders, bytes }, signal)

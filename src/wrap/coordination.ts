@@ -21,7 +21,9 @@ import { Guests } from '../proxy/guests.ts'
 import { createIdentifier } from '../proxy/identify.ts'
 import { DIALECTS, type Dialect } from '../proxy/options.ts'
 import { createRouter } from '../proxy/route.ts'
+import type { Caller } from './carried.ts'
 import { CallRefused } from './refused.ts'
+import type { Traces } from './scope.ts'
 
 /** An answer as the upstream would give it, for the SDK's own retry; an exception; or patience. */
 export type OnRefusal = 'answer' | 'throw' | 'wait'
@@ -37,6 +39,8 @@ export interface CoordinationOptions {
   readonly policy?: string
   /** Name of whoever calls outside of every `withAgent`. */
   readonly agent?: string
+  /** Calls that get a `traceparent` where they have none. Default: workflow. */
+  readonly traces?: Traces
   /** Default: answer. */
   readonly onRefusal?: OnRefusal
   /** The longest a call is held or, with `wait`, waits altogether; absent = as its client's own timeouts say. */
@@ -119,8 +123,8 @@ export class Coordination {
     })
   }
 
-  get agent(): string {
-    return this.#options.agent ?? ''
+  get caller(): Caller {
+    return this.#options
   }
 
   get onRefusal(): OnRefusal {

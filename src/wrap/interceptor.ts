@@ -64,7 +64,7 @@ class Passing implements Handler {
     const { method, body } = this.#given
     const headers = flatHeaders(this.#given.headers)
     const names = new Set(headers.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()))
-    const carried = (this.#carried = carry(names, method, url.split('?', 1)[0]!, coordination.agent))
+    const carried = (this.#carried = carry(names, method, url.split('?', 1)[0]!, coordination.caller))
     const rawHeaders = [...headers, ...carried.trace.flat(), ...carried.own.flat()]
     const bytes = bytesOf(body)
     const passage = await coordination.admit({ method, url, rawHeaders, bytes }, this.#stop.signal)

@@ -115,7 +115,11 @@ function spanOf(traceparent: string): Span | undefined {
   return parts === null ? undefined : { traceId: parts[1]!, spanId: parts[2]!, flags: parts[3]! }
 }
 
-/** The header of one call: a span of its own below the scope's; '' = the scope has no trace. */
-export function traceparentOf({ span }: Scope): string {
+/** Which calls get a `traceparent`: those of a workflow or of a trace that came in, or each one. */
+export type Traces = 'workflow' | 'always'
+
+/** The header of one call: a span of its own below the scope's; '' = it gets none. */
+export function traceparentOf({ span: found }: Scope, traces: Traces): string {
+  const span = found ?? (traces === 'always' ? newTrace() : undefined)
   return span === undefined ? '' : `00-${span.traceId}-${hex(8)}-${span.flags}`
 }

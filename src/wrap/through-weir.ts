@@ -3,6 +3,7 @@
  * calls. For code whose base URL cannot be changed, or that wants its identity carried.
  */
 import { carry } from './carried.ts'
+import type { Traces } from './scope.ts'
 import { isFailure, methodOf, urlOf, type Fetch } from './fetch-input.ts'
 
 export interface ThroughWeirOptions {
@@ -12,6 +13,8 @@ export interface ThroughWeirOptions {
   readonly upstreams: Readonly<Record<string, string | URL>>
   /** Name of whoever calls outside of every `withAgent`. */
   readonly agent?: string
+  /** Calls that get a `traceparent` where they have none. Default: workflow. */
+  readonly traces?: Traces
   /** A Weir that cannot be reached: fail, or go to the upstream itself where nothing was sent yet. Default: error. */
   readonly onUnreachable?: 'error' | 'direct'
   readonly fetch?: Fetch
@@ -44,7 +47,7 @@ export function throughWeir(options: ThroughWeirOptions): Fetch {
     if (place === undefined) return send(input, init)
     const method = methodOf(input, init)
     const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
-    const carried = carry(headers, method, url.split('?', 1)[0]!, options.agent ?? '')
+    const carried = carry(headers, method, url.split('?', 1)[0]!, options)
     for (const [name, value] of [...carried.trace, ...carried.own]) headers.set(name, value)
     const mayGoDirect = options.onUnreachable === 'direct' && !(input instanceof Request)
     try {

@@ -18,7 +18,11 @@ import type { Finding, FuzzFigures, FuzzOptions } from './fuzz.ts'
 import { MemorySocket } from './memory-socket.ts'
 import { Mutator } from './mutator.ts'
 
-const BATCH = 256
+/** One for each case of a batch: what its targets end in, so that no case's request passes for one of another. */
+const MARKS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const BATCH = MARKS.length
+/** The last character of a target, behind the upstream's name and outside of an escape. */
+const LAST_OF_TARGET = /(?<= [^ \r\n]{4,}(?<!%[0-9a-f]?))[A-Za-z0-9](?= +HTTP\/)/gi
 /** As on Weir's listener. */
 const HEADER_BYTES = 32 * 1024
 /** Nothing moved for so many turns of the loop: what is not finished by then never will be. */
@@ -119,7 +123,7 @@ export async function fuzzHead({ cases, seed }: FuzzOptions): Promise<FuzzFigure
   const weir = await serverOf(proxy)
   const findings: Finding[] = []
   const signatures = new Set<string>()
-  let [done, passed, refusedByBoth, stricter] = [0, 0, 0, 0]
+  let [done, passed, refusedByBoth, stricter, judgedAlone] = [0, 0, 0, 0, 0]
 
   async function batch(texts: readonly string[]): Promise<Case[]> {
     const list: Case[] = texts.map((text) => ({ text, found: [], heads: 0, refusal: '', answers: '' }))
@@ -167,16 +171,17 @@ export async function fuzzHead({ cases, seed }: FuzzOptions): Promise<FuzzFigure
 
   const startedAt = performance.now()
   while (done < cases) {
-    const texts = Array.from({ length: Math.min(BATCH, cases - done) }, () => mutator.next())
+    const texts = Array.from({ length: Math.min(BATCH, cases - done) }, (_, index) =>
+      mutator.next().replace(LAST_OF_TARGET, MARKS[index]!),
+    )
     const list = await batch(texts)
     done += list.length
     passed += upstreams.reduce((sum, { seen }) => sum + seen.length, 0)
-    if (strangers(list).length > 0) {
-      for (const { text } of list) {
-        const alone = await batch([text])
-        const extra = strangers(alone)
-        if (extra.length > 0) findings.push({ input: text, why: `the upstream got ${extra.join(' and ')}` })
-      }
+    const suspects = strangers(list).length > 0 ? list : confusable(list)
+    for (const { text } of suspects) {
+      judgedAlone += 1
+      const extra = strangers(await batch([text]))
+      if (extra.length > 0) findings.push({ input: text, why: `the upstream got ${extra.join(' and ')}` })
     }
     for (const one of list) {
       const statuses = one.answers.match(/HTTP\/1\.1 [2-5]\d\d/g) ?? []
@@ -213,8 +218,17 @@ export async function fuzzHead({ cases, seed }: FuzzOptions): Promise<FuzzFigure
       refusedByBoth,
       refusedByWeirAlone: stricter,
       behaviours: signatures.size,
+      judgedAlone,
     },
   }
+}
+
+/** Cases of which another one has the same request all the same: each is judged alone. */
+function confusable(list: readonly Case[]): Case[] {
+  const owners = new Map<string, Set<Case>>()
+  for (const one of list)
+    for (const key of one.found) owners.set(key, (owners.get(key) ?? new Set()).add(one))
+  return [...new Set([...owners.values()].flatMap((owner) => (owner.size > 1 ? [...owner] : [])))]
 }
 
 /** What a request is, for whoever compares two readings of it. */

@@ -17,6 +17,7 @@ const NAMES = readdirSync(GOLDEN).map((file) => file.replace(/\.yaml$/, ''))
 /** What Secrets put where the chart says, by its path in the container. */
 const MOUNTED: Readonly<Record<string, string>> = {
   '/etc/weir/ca/idp.pem': TEST_CERT,
+  '/etc/weir/clients/ca.pem': TEST_CERT,
   '/etc/weir/tls/tls.crt': TEST_CERT,
   '/etc/weir/tls/tls.key': TEST_KEY,
   '/etc/weir/auth/keys.yaml': 'keys: []\n',

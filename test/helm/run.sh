@@ -104,6 +104,7 @@ for manifest in test/inject/manifests/*.txt; do
     --redis-secret weir-redis/url <"$manifest" >"$file" 2>/dev/null || fail "weir inject: $manifest"
 done
 if node "$HERE/types/check.mjs" "${injected[@]}"; then say 'ok   injected manifests'; else fail 'injected manifests'; fi
+if node "$HERE/types/check.mjs" examples/sidecar/agent.yaml; then say 'ok   the sidecar by hand'; else fail 'the sidecar by hand'; fi
 
 command -v promtool >/dev/null || install_debian prometheus
 if promtool check rules "$CHART/files/rules.yaml" && promtool test rules "$HERE/rules.yaml" &&

@@ -101,6 +101,13 @@ describe('external authorization', () => {
     const refused = await ask('/openai', nginx, 'GET')
     expect(refused.status).toBe(403)
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    expect(refused.headers['x-should-retry']).toBe('true')
+    const never = await ask('/openai', { ...nginx, 'x-original-uri': '/v1/files' }, 'GET')
+    expect([never.status, never.headers['x-should-retry'], never.headers['retry-after']]).toEqual([
+      403,
+      'false',
+      undefined,
+    ])
     expect((await ask('/openai', { ...nginx, 'weir-refuse-with': '200' }, 'GET')).status).toBe(429)
   })
 
@@ -131,6 +138,8 @@ describe('external authorization', () => {
     weir.app.core.pressure(0.95)
     const refused = await ask('/openai/v1/chat/completions')
     expect([refused.status, refused.headers['weir-reason']]).toEqual([503, 'overload'])
+    const nginx = await ask('/openai/v1/chat/completions', { 'weir-refuse-with': '403' })
+    expect(nginx.status).toBe(503)
   })
 
   it('says plainly that a prefix names no upstream', async () => {

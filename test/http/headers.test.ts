@@ -66,6 +66,21 @@ test('order, case and repetition of end-to-end fields stay, and bytes beyond ASC
   expect(answer.lines.slice(0, 3)).toEqual(['X-B: 1', 'x-a: \xe9\xff', 'X-B: 2'])
 })
 
+test('X-Forwarded-* and Forwarded are added to nothing, and pass as they came', async () => {
+  const lines = [
+    'X-Forwarded-For: 203.0.113.7, 10.0.0.1',
+    'x-forwarded-proto: gopher',
+    'X-Forwarded-Host: a.example',
+    'X-Forwarded-For: not an address',
+    'Forwarded: for=192.0.2.60;proto=http',
+    'X-Real-IP: 198.51.100.1',
+  ]
+  const { sent } = await exchange(`GET /api/x HTTP/1.1\r\nHost: a\r\n${lines.join('\r\n')}\r\n\r\n`)
+  expect(sent.filter((line) => /^(x-forwarded|forwarded|x-real)/i.test(line))).toEqual(lines)
+  const bare = await exchange('GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n')
+  expect(names(bare.sent.slice(1))).toEqual(['host', 'connection', 'via'])
+})
+
 test('the Date of the upstream is left as it is, and given where there was none', async () => {
   const date = 'Sun, 06 Nov 1994 08:49:37 GMT'
   const dated = await exchange(

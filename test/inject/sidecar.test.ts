@@ -3,9 +3,12 @@
  * policy says. The goldens are rendered by Helm's engine: test/helm/run.sh.
  */
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import { readConfig } from '../../src/config.ts'
 import { baseUrlEnv } from '../../src/inject/base-urls.ts'
 import { sidecarContainer, sidecarVolumes } from '../../src/inject/sidecar.ts'
 
@@ -105,5 +108,37 @@ describe('the sidecar of the admission policy', () => {
     expect(told).toEqual(env.slice(1))
     expect(apply).toContain('name: "WEIR_AGENT", valueFrom: ')
     expect(apply).toContain('fieldPath: "metadata.name"')
+  })
+})
+
+describe('the sidecar by hand, in examples/', () => {
+  const [configMap, deployment] = parseAllDocuments(
+    readFileSync(join(import.meta.dirname, '../../examples/sidecar/agent.yaml'), 'utf8'),
+  ).map((document): any => document.toJS())
+
+  it('has a config that Weir takes whole', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'weir-sidecar-'))
+    try {
+      const file = join(folder, 'weir.yaml')
+      await writeFile(file, configMap.data['weir.yaml'])
+      const read = readConfig({ flags: { config: file }, env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' } })
+      expect(read).toMatchObject({ ok: true })
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('starts before the agent, is probed where its operator listens, and mounts what it reads', () => {
+    const { initContainers, containers, volumes } = deployment.spec.template.spec
+    const [weir] = initContainers
+    expect(weir.restartPolicy).toBe('Always')
+    expect(configMap.data['weir.yaml']).toContain(`0.0.0.0:${weir.ports[0].containerPort}`)
+    for (const probe of [weir.startupProbe, weir.livenessProbe])
+      expect(probe.httpGet.port).toBe(weir.ports[0].name)
+    expect(weir.args.at(-1)).toBe(`${weir.volumeMounts[0].mountPath}/weir.yaml`)
+    expect(volumes).toEqual([
+      { name: weir.volumeMounts[0].name, configMap: { name: configMap.metadata.name } },
+    ])
+    expect(containers[0].env[0].value).toBe('http://127.0.0.1:8080/openai/v1')
   })
 })

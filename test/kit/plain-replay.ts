@@ -3,9 +3,9 @@
  * is noted as text, so that two runs can be compared call for call, instants of releases and slots and all.
  */
 import type { Coordinator, FleetCore } from '../../src/core/coordinator.ts'
-import type { CallersView, FleetView } from '../../src/core/fleet.ts'
 import type { Arrival } from '../../src/core/model.ts'
 import type { Policy } from '../../src/core/policy.ts'
+import { HeardReader } from '../../src/journal/heard-words.ts'
 import { instantAfter } from '../../src/journal/instant.ts'
 import type { CallLine, JournalLine } from '../../src/journal/line.ts'
 import { statusAtEnd, statusAtHead } from '../../src/journal/status.ts'
@@ -44,6 +44,7 @@ export function replay(
   policies: ReadonlyMap<number | string, Policy> = new Map(),
 ): void {
   const inputs: [order: number, run: () => void][] = []
+  const heard = new HeardReader()
   for (const line of lines) {
     if (line.kind === 'call') inputs.push(...inputsOf(line, core, upstreams))
     else if (line.kind === 'ticks')
@@ -57,10 +58,10 @@ export function replay(
       if (input === 'drain') inputs.push([order, () => core.drain(at, Number(value))])
       if (input === 'pressure') inputs.push([order, () => core.pressure(Number(value))])
       if (input === 'summary') inputs.push([order, () => core.summary(Number(value), at)])
-      if (input === 'learn') inputs.push([order, () => core.learn(JSON.parse(String(value)) as FleetView)])
+      if (input === 'learn') inputs.push([order, () => core.learn(heard.fleet(String(value)))])
       if (input === 'callers') inputs.push([order, () => core.callers(at)])
       if (input === 'learn-callers')
-        inputs.push([order, () => core.learnCallers(JSON.parse(String(value)) as CallersView)])
+        inputs.push([order, () => core.learnCallers(heard.callers(String(value)))])
       if (input === 'touch') inputs.push([order, () => core.progress({ kind: 'chunk', call: -1, at })])
     }
   }

@@ -1,6 +1,7 @@
 /** The package as `npm pack` makes it, in an empty folder of somebody else. */
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -15,6 +16,9 @@ let files: string[]
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-publish-'))
+  // As an earlier build leaves what has been renamed since.
+  await mkdir(join(ROOT, 'dist'), { recursive: true })
+  await writeFile(join(ROOT, 'dist', 'renamed-since.js'), '')
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], {
     cwd: ROOT,
     maxBuffer: 64 * 1024 * 1024,
@@ -47,6 +51,12 @@ describe('the packed package', () => {
         /(^|\/)(src|test|bench|examples|coverage|node_modules)\/|\.env|\.test\./.test(path),
       ),
     ).toEqual([])
+  })
+
+  it('holds nothing in dist that has no source any more', () => {
+    const built = files.flatMap((path) => /^dist\/(.+?)\.(?:js|js\.map|d\.ts)$/.exec(path)?.[1] ?? [])
+    expect(built.length).toBeGreaterThan(100)
+    expect(built.filter((name) => !existsSync(join(ROOT, 'src', `${name}.ts`)))).toEqual([])
   })
 
   it('has nothing that publint complains about', async () => {

@@ -96,6 +96,88 @@ describe('the admission client', () => {
     )
     expect(await caught(admit.enter({ upstream: 'nobody' }))).toBeInstanceOf(AdmitError)
   })
+
+  it('asks anew, as the same step, when the Weir that kept its place is another one now', async () => {
+    weir = await startAskingWeir(ONE_AT_A_TIME)
+    const asked: string[] = []
+    const first = await new AdmitClient({ weir: weir.origin }).enter(step)
+    const admit = new AdmitClient({
+      weir: weir.origin,
+      fetch: async (url, init) => {
+        const isQuestion = isAsked(url)
+        const body = JSON.parse(init!.body as string) as { once?: string; waitMs: number }
+        if (isQuestion) asked.push(body.once!)
+        // Only the first question waits in vain; its ticket is of a process that is gone.
+        if (isQuestion && asked.length === 1) return Response.json(elsewhere())
+        if (isQuestion) await first.end({ ended: 'success' })
+        return await fetch(url, init)
+      },
+    })
+    const pass = await admit.enter(step, { waitMs: 9000 })
+    expect([pass.isCoordinated, asked.length, new Set(asked).size]).toEqual([true, 2, 1])
+    await pass.end({ ended: 'success' })
+  })
+
+  it('goes uncoordinated when every ticket is lost while it waits, unless that is not wanted', async () => {
+    weir = await startAskingWeir(ONE_AT_A_TIME)
+    let questions = 0
+    const forgetful: typeof fetch = (url, init) => {
+      if (!isAsked(url)) return fetch(url, init)
+      questions += 1
+      return Promise.resolve(Response.json(elsewhere()))
+    }
+    const lost = { weir: weir.origin, fetch: forgetful }
+    const pass = await new AdmitClient(lost).enter(step, { waitMs: 9000 })
+    expect([pass.isCoordinated, questions]).toEqual([false, 4])
+    const strict = new AdmitClient({ ...lost, onUnreachable: 'error' })
+    expect(await caught(strict.enter(step, { waitMs: 9000 }))).toMatchObject({ status: 404 })
+  })
+
+  it('says how a step ended even just after Weir was not there', async () => {
+    weir = await startAskingWeir(ONE_AT_A_TIME)
+    let isDown = false
+    const admit = new AdmitClient({
+      weir: weir.origin,
+      fetch: (url, init) => (isDown ? Promise.reject(new TypeError('fetch failed')) : fetch(url, init)),
+    })
+    const first = await admit.enter(step)
+    isDown = true
+    expect((await admit.enter(step)).isCoordinated).toBe(false)
+    isDown = false
+    await first.end({ ended: 'success' })
+    expect([open(), weir.reading.settlements.success]).toEqual([0, 1])
+  })
+
+  it('says once more, later, how a step ended when nobody heard it', async () => {
+    weir = await startAskingWeir(ONE_AT_A_TIME)
+    let isDown = false
+    const admit = new AdmitClient({
+      weir: weir.origin,
+      fetch: (url, init) => (isDown ? Promise.reject(new TypeError('fetch failed')) : fetch(url, init)),
+    })
+    const first = await admit.enter(step)
+    isDown = true
+    expect(await first.end({ status: 200 })).toBeUndefined()
+    expect(open()).toBe(1)
+    isDown = false
+    await expect.poll(open, { timeout: 5000 }).toBe(0)
+    expect(weir.reading.settlements.success).toBe(1)
+  })
+})
+
+/** Without a ticket: a new question. */
+const isAsked = (url: Parameters<typeof fetch>[0]): boolean =>
+  typeof url === 'string' && url.endsWith('/admit')
+
+/** A place in line at a process that nobody reaches any more. */
+const elsewhere = (): object => ({
+  answer: 'wait',
+  ticket: 'A'.repeat(22),
+  reason: 'concurrency-limit',
+  upstream: 'openai',
+  heldMs: 0,
+  waitMs: 9000,
+  at: new Date().toISOString(),
 })
 
 class DelayedError extends Error {}
@@ -111,6 +193,7 @@ function job(moved: [number, string | undefined][]): JobLike {
   }
 }
 const done = (): Promise<string> => Promise.resolve('done')
+const refused = (): Promise<string> => Promise.reject(Object.assign(new Error('429'), { status: 429 }))
 
 describe('the wrapper of a BullMQ processor', () => {
   it('runs a job that may go, and delays one that may not until its slot', async () => {
@@ -142,6 +225,23 @@ describe('the wrapper of a BullMQ processor', () => {
     )
     expect(await notAsked(job([]))).toBe('done')
   })
+
+  it('brings a job that the upstream refused back at the slot that Weir gives, so often and no oftener', async () => {
+    const admit = await start('version: 1\nrules:\n  - { name: all, mode: enforce, then: { do: hold } }\n')
+    const given = { admit, DelayedError, UnrecoverableError, stepOf: () => step }
+    const moved: [number, string | undefined][] = []
+    const limited = coordinatedProcessor(given, refused)
+    const askedAt = Date.now()
+    expect(await caught(limited(job(moved), 'token'))).toBeInstanceOf(DelayedError)
+    expect(moved).toEqual([[expect.any(Number), 'token']])
+    expect(moved[0]![0]).toBeGreaterThan(askedAt)
+    const tired = { ...job(moved), attemptsStarted: 52 }
+    expect(await caught(limited(tired, 'token'))).toMatchObject({ status: 429 })
+    const decided = (): Promise<never> =>
+      Promise.reject(Object.assign(new UnrecoverableError('mine'), { status: 429 }))
+    expect(await caught(coordinatedProcessor(given, decided)(job(moved)))).toMatchObject({ message: 'mine' })
+    expect(moved).toHaveLength(1)
+  })
 })
 
 class ApplicationFailure extends Error {
@@ -168,8 +268,6 @@ const run = (
     waitMs,
     stepOf: (type) => (type === 'verify' ? { upstream: 'openai' } : undefined),
   })(given).inbound.execute({}, work)
-
-const refused = (): Promise<string> => Promise.reject(Object.assign(new Error('429'), { status: 429 }))
 
 describe('the interceptor of Temporal activities', () => {
   let beats = 0
