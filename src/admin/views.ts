@@ -171,6 +171,21 @@ export interface ShownConfig {
   readonly metrics: { readonly agentCap: number }
   readonly tables: { readonly agents: number; readonly workflows: number }
   readonly identity?: ShownIdentity | undefined
+  readonly otlp?: ShownOtlp | undefined
+  readonly journal?: { readonly hashIds: boolean; readonly paths: boolean } | undefined
+  readonly deferral?: { readonly store: { readonly kind: string } } | undefined
+  readonly commons?: { readonly store: { readonly kind: string }; readonly limits: object } | undefined
+  readonly admission?: object | undefined
+  readonly board?: object | undefined
+  readonly workers?: number
+}
+
+interface ShownOtlp {
+  readonly endpoint: URL
+  readonly traces: boolean
+  readonly metrics: boolean
+  readonly sampleRatio: number
+  readonly intervalMs: number
 }
 
 /** Who may call; no name of a key, no value of a credential. */
@@ -230,7 +245,27 @@ export function configView(config: ShownConfig): object {
     log: { level: log.level, access: log.access },
     metrics: { agentCap: metrics.agentCap },
     tables: { agents: tables.agents, workflows: tables.workflows },
+    workers: config.workers ?? 1,
+    tls: proxy.tls === undefined ? null : { plain: proxy.tls.plain },
+    ...joinedView(config),
   }
+}
+
+/** What is joined to the proxy, null where it is not: neither addresses of stores nor keys, which may hold secrets. */
+function joinedView({ otlp, journal, board, deferral, commons, admission }: ShownConfig): object {
+  return {
+    otlp: otlp === undefined ? null : otlpView(otlp),
+    journal:
+      journal === undefined ? null : { hashIds: journal.hashIds, paths: journal.paths, ...numbers(journal) },
+    board: board === undefined ? null : { kind: 'redis' },
+    deferral: deferral === undefined ? null : { store: deferral.store.kind, ...numbers(deferral) },
+    commons: commons === undefined ? null : { store: commons.store.kind, ...numbers(commons.limits) },
+    admission: admission === undefined ? null : numbers(admission),
+  }
+}
+
+function otlpView({ endpoint, traces, metrics, sampleRatio, intervalMs }: ShownOtlp): object {
+  return { endpoint: shownUrl(endpoint), traces, metrics, sampleRatio, intervalMs }
 }
 
 function address({ host, port }: { readonly host: string; readonly port: number }): object {

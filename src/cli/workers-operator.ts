@@ -152,7 +152,7 @@ export function createWorkersOperator(config: Config, deps: WorkersOperatorDeps)
       log,
       readiness,
       policies: () => policiesView(policies.status, (index) => mergeHits(counted(), index)),
-      config: () => ({ ...configView(config), workers: config.workers }),
+      config: () => configView(config),
       board: () => ({
         kind: board()?.kind ?? 'ipc',
         workers: reports().map((report) => boardView(report.board, names)),

@@ -129,6 +129,12 @@ describe('a running Weir', () => {
     })
   })
 
+  it('shows the config that is in force, what is joined to it and what is not', async () => {
+    const shown = await read('/api/v1/config')
+    expect(shown).toMatchObject({ workers: 1, tls: null, otlp: null, board: null, commons: null })
+    expect(shown.admission).toMatchObject({})
+  })
+
   it('keeps the operator apart: nothing of it is on the port of agents', async () => {
     for (const path of ['/metrics', '/api/v1/config', '/readyz']) {
       expect((await fetch(agents + path)).status).toBe(404)
