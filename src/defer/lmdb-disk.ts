@@ -11,7 +11,8 @@ import { open, type Database, type RootDatabase } from 'lmdb'
 import type { ShelfRecord } from './call-shelf.ts'
 import { StoreError } from './deferred-store.ts'
 import { lockDirectory, type DirectoryLock } from './directory-lock.ts'
-import { checkLmdbFile } from './lmdb-file.ts'
+import { DiskRoom, type Urgency } from '../disk-room.ts'
+import { checkLmdbFile } from '../lmdb-file.ts'
 import type { Disk } from './shelf-store.ts'
 
 export interface LmdbOptions {
@@ -35,6 +36,7 @@ export class LmdbDisk implements Disk {
   readonly #options: LmdbOptions
   #lock: DirectoryLock | undefined
   #root: RootDatabase<Buffer, string> | undefined
+  #room!: DiskRoom
   #records!: Database<Buffer, string>
   #calls!: Database<Buffer, string>
   #answers!: Database<Buffer, string>
@@ -54,6 +56,7 @@ export class LmdbDisk implements Disk {
     this.#lock = await lockDirectory(dir)
     try {
       checkLmdbFile(join(dir, 'calls.mdb'))
+      this.#room = DiskRoom.of(join(dir, 'calls.mdb'))
       const before = process.umask(0o077)
       try {
         this.#root = open<Buffer, string>({
@@ -87,22 +90,35 @@ export class LmdbDisk implements Disk {
 
   async write(record: ShelfRecord, call?: Buffer | null, answer?: Buffer | null): Promise<void> {
     const { id } = record
-    await this.#commit(() => [
+    const packed = signed(id, record)
+    const bytes = packed.length + (call?.length ?? 0) + (answer?.length ?? 0)
+    await this.#commit(bytes, call instanceof Buffer ? 'new' : 'owed', () => [
       put(this.#calls, id, call),
       put(this.#answers, id, answer),
-      this.#records.put(id, signed(id, record)),
+      this.#records.put(id, packed),
     ])
   }
 
   async remove(ids: readonly string[]): Promise<void> {
-    await this.#commit(() =>
+    await this.#commit(0, 'owed', () =>
       ids.flatMap((id) => [this.#records.remove(id), this.#calls.remove(id), this.#answers.remove(id)]),
     )
   }
 
   /** One transaction, flushed when it resolves. @throws when it is not there, such as on a full disk */
-  async #commit(write: () => readonly (Promise<boolean> | undefined)[]): Promise<void> {
+  async #commit(
+    bytes: number,
+    urgency: Urgency,
+    write: () => readonly (Promise<boolean> | undefined)[],
+  ): Promise<void> {
     const root = this.#opened()
+    await this.#room.during(bytes, urgency, async () => await this.#written(root, write))
+  }
+
+  async #written(
+    root: RootDatabase<Buffer, string>,
+    write: () => readonly (Promise<boolean> | undefined)[],
+  ): Promise<void> {
     let writes: readonly (Promise<boolean> | undefined)[] = []
     const batch = root.batch(() => {
       writes = write()

@@ -24,7 +24,8 @@ import {
   type StoreBounds,
 } from '../store.ts'
 import { readBack } from '../read-back.ts'
-import { checkLmdbFile } from './lmdb-file.ts'
+import { DiskRoom } from '../../disk-room.ts'
+import { checkLmdbFile } from '../../lmdb-file.ts'
 import { LogListeners } from './log-listeners.ts'
 import { Usage } from './usage.ts'
 import { packRecord, unpackRecord } from './whole-record.ts'
@@ -62,6 +63,7 @@ export class LmdbStore implements Store {
   #usage: Usage
   #counts = new Map<string, number>()
   #root: RootDatabase<unknown, string> | undefined
+  #room!: DiskRoom
   #damaged = 0
   #records!: Database<Buffer, string>
   #marks!: Database<boolean, MarkKey>
@@ -80,6 +82,7 @@ export class LmdbStore implements Store {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
       const path = join(this.#directory, 'commons.mdb')
       checkLmdbFile(path)
+      this.#room = DiskRoom.of(path)
       this.#root = open<unknown, string>({
         path,
         maxDbs: 4,
@@ -147,7 +150,11 @@ export class LmdbStore implements Store {
     const root = this.#look()
     const grown = new Set<LogName>()
     try {
-      const commit = await root.transaction(() => this.#apply(changes, grown))
+      const commit = await this.#room.during(
+        bytesOf(changes),
+        changes.some((change) => 'value' in change) ? 'new' : 'owed',
+        async () => await root.transaction(() => this.#apply(changes, grown)),
+      )
       if (commit.ok) this.#listeners.tell(grown)
       return commit
     } catch (error) {
@@ -336,6 +343,11 @@ function shown(key: string, { version, value }: Kept): Stored {
 function keyPart(...part: string[]): MarkKey {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only as the end of a range
   return part as unknown as MarkKey
+}
+
+/** At the most: a character takes up to three bytes. */
+function bytesOf(changes: readonly Change[]): number {
+  return changes.reduce((sum, change) => sum + ('value' in change ? 3 * change.value.length : 0), 0)
 }
 
 function unavailable(error: unknown): StoreError {
