@@ -47,6 +47,17 @@ it('takes a file when it is another, and not again', async () => {
   expect(problems).toEqual([undefined, undefined])
 })
 
+it('takes nothing of a file that is emptied first and then written', async () => {
+  write('')
+  const looked = watch.look()
+  await new Promise((resolve) => setImmediate(resolve))
+  write('whole')
+  await looked
+  expect(taken).not.toContain('')
+  await watch.look()
+  expect(taken).toEqual(['whole'])
+})
+
 it('takes what a swapped symlink leads to', async () => {
   writeFileSync(join(dir, 'a'), 'one')
   writeFileSync(join(dir, 'b'), 'two')

@@ -5,9 +5,15 @@
  */
 import { readFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Millis } from '../core/model.ts'
 
 const LOOK_EVERY_MS: Millis = 2000
+/**
+ * A file is taken when it does not change for so long. Most editors and scripts empty a file and then write it: what is
+ * read in between is in order, has no keys, and would lock everybody out.
+ */
+const SETTLE_MS: Millis = 200
 /** Larger is a wrong file. */
 const LARGEST_BYTES = 1024 * 1024
 
@@ -52,11 +58,11 @@ export class FileWatch {
   async #lookAt(file: WatchedFile): Promise<void> {
     let text: string
     try {
-      const { mtimeMs, size, ino } = await stat(file.path)
-      const print = `${mtimeMs} ${size} ${ino}`
+      const print = await printOf(file.path)
       if (this.#prints.get(file) === print) return
-      if (size > LARGEST_BYTES) throw new Error(`it has ${size} bytes; allowed: ${LARGEST_BYTES}`)
       text = await readFile(file.path, 'utf8')
+      await pause(SETTLE_MS)
+      if ((await printOf(file.path)) !== print) return
       this.#prints.set(file, print)
     } catch (error) {
       this.#prints.delete(file)
@@ -71,6 +77,13 @@ export class FileWatch {
     }
     file.onLook?.(file.path, problem)
   }
+}
+
+/** What tells one state of a file from the next. @throws when there is none, or it is too large */
+async function printOf(path: string): Promise<string> {
+  const { mtimeMs, size, ino } = await stat(path)
+  if (size > LARGEST_BYTES) throw new Error(`it has ${size} bytes; allowed: ${LARGEST_BYTES}`)
+  return `${mtimeMs} ${size} ${ino}`
 }
 
 /** The text of a file, at start. @throws with a sentence for people */
