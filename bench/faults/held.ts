@@ -62,7 +62,7 @@ export async function heldClientsKilled(held: number): Promise<Record<string, nu
   const crowd: RawClient[] = []
   try {
     const port = Number(new URL(world.agents).port)
-    const body = 'x'.repeat(256 * 1024)
+    const body = 'x'.repeat(32 * 1024)
     for (let n = 0; n <= held; n += 1) {
       const client = await RawClient.open(port)
       client.send(
