@@ -61,6 +61,7 @@ const UPSTREAM: UpstreamOptions = {
   connections: 1,
   maxInFlight: 1,
   websocket: true,
+  client: 'wire',
   ca: undefined,
 }
 

@@ -5,7 +5,7 @@ import { http2Section, tlsSection } from './listener-schema.ts'
 import { awsSection } from './signing-config.ts'
 import { choice, duration, flag, preset, scalar, share, size, text, whole } from './policy/fields.ts'
 import { NAME, NAME_ALLOWED } from './policy/schema.ts'
-import { DIALECTS } from './proxy/options.ts'
+import { CLIENTS, DIALECTS } from './proxy/options.ts'
 import { LOG_LEVELS } from './telemetry/log.ts'
 
 /** Of `weir.yaml`; a change that would make an old file mean something else raises it. */
@@ -85,6 +85,7 @@ const upstream = z.strictObject({
   connections: preset(whole(1, 10_000), 128, 'Connections at once.'),
   maxInFlight: preset(whole(1, 100_000), 1024, 'Calls at once, whatever the policies say.'),
   websocket: preset(flag(), true, 'WebSocket upgrades are forwarded.'),
+  client: preset(choice(CLIENTS), 'wire', 'Which HTTP/1.1 client carries its calls: docs/performance.md.'),
   ca: text(4096).optional().meta({
     allowed: 'the path of a PEM file',
     description: 'Extra trusted authorities; verification itself cannot be switched off.',

@@ -58,6 +58,7 @@ describe('the config', () => {
         connections: 128,
         maxInFlight: 1024,
         websocket: true,
+        client: 'wire',
         ca: undefined,
       },
     ])
@@ -151,7 +152,7 @@ describe('the config', () => {
       'weir.yaml:1:1: unknown key "listn"; allowed: version, listen, tls, http2, auth, permissions, operator, upstreams, policies, identity, limits, hold, drain, log, metrics, otlp, journal, deferral, admission, commons, board, workers, tables; nearest: listen; fix: write "listen"',
       'weir.yaml:3:3: the name "weir" in upstreams; allowed: a name of a-z, 0-9 and -, at most 63 characters, with no - at either end; weir itself is reserved; fix: rename it',
       'weir.yaml:4:13: upstreams.a.url is not valid (not shown here); allowed: an http or https URL without credentials, query or fragment; fix: change the value',
-      'weir.yaml:4:22: unknown key "conections" in upstreams.a; allowed: url, dialect, connectTimeout, firstByteTimeout, idleTimeout, connections, maxInFlight, websocket, ca, credentials, aws; nearest: connections; fix: write "connections"',
+      'weir.yaml:4:22: unknown key "conections" in upstreams.a; allowed: url, dialect, connectTimeout, firstByteTimeout, idleTimeout, connections, maxInFlight, websocket, client, ca, credentials, aws; nearest: connections; fix: write "connections"',
       'weir.yaml:5:15: log.level is "loud"; allowed: debug, info, warn, error, silent; fix: write one of them',
     ])
   })

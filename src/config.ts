@@ -265,6 +265,7 @@ function upstreamOptions(name: string, given: UpstreamValue | URL, to: Resolving
     connections: value.connections,
     maxInFlight: value.maxInFlight,
     websocket: value.websocket,
+    client: value.client,
     ca: value.ca === undefined ? undefined : authorities(name, value.ca, to),
     aws: signingConfig(value.aws, to.env, (complaint) =>
       to.problems.push(problemAt(to.source, ['upstreams', name, 'aws'], complaint)),

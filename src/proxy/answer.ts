@@ -11,9 +11,8 @@ import type { ForwardRoom } from './forward.ts'
 import { responseHeaders, responseTrailers } from './headers.ts'
 import { linger } from './linger.ts'
 import { readHints } from './quota-headers.ts'
+import { LENT_BYTES } from './wire/wire-call.ts'
 
-/** Up to here copying costs less than a write of several buffers. */
-const SHORT_BYTES = 16 * 1024
 /** Two progress marks of one stream are at least this far apart. */
 const CHUNK_MARK_MS: Millis = 1
 
@@ -98,13 +97,13 @@ export class Answer {
       if (this.#remaining === 0) {
         this.#isEnded = true
         // As text it becomes one string with the head, and one plain write instead of a vector of two.
-        if (chunk.length <= SHORT_BYTES) this.#response.end(chunk.toString('latin1'), 'latin1')
+        if (chunk.length <= LENT_BYTES) this.#response.end(chunk.toString('latin1'), 'latin1')
         else this.#response.end(chunk)
         return
       }
     }
     if (this.isEventStream) this.#markChunk()
-    if (this.#response.write(chunk)) return
+    if (this.#write(chunk)) return
     this.isPaused = true
     this.#controller.pause()
     this.#response.once('drain', () => {
@@ -112,6 +111,11 @@ export class Answer {
       this.isTouched = true
       this.#controller.resume()
     })
+  }
+
+  #write(chunk: Buffer): boolean {
+    if (chunk.length > LENT_BYTES) return this.#response.write(chunk)
+    return this.#response.write(chunk.toString('latin1'), 'latin1')
   }
 
   #markChunk(): void {

@@ -1,5 +1,5 @@
 /**
- * One call at its upstream: undici's handler, so that nothing stands between the two connections. Owner of the call
+ * One call at its upstream: the handler of its client, so that nothing stands between the two connections. Owner of the call
  * from `start` until it is settled, which happens exactly once, in `#settle`; what comes later finds it over.
  */
 import type { Duplex } from 'node:stream'
@@ -107,9 +107,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier, Req
       }
     }
     const method = request.method ?? 'GET'
-    const options: Dispatcher.DispatchOptions = { path: target, method, headers, body: this.#body.payload }
-    if (isUpgrade) options.upgrade = 'websocket'
-    upstream.pool.dispatch(options, this)
+    upstream.client.dispatch({ method, path: target, headers, body: this.#body.payload, isUpgrade }, this)
   }
 
   complete(): void {

@@ -7,7 +7,7 @@ import { isHint } from './quota-headers.ts'
 
 /**
  * RFC 9110 7.6.1: fields for one connection only. They end here in both directions; the next connection is made
- * by undici or Node, which say their own. Whatever `Connection` names goes too.
+ * by Weir's client or Node, which say their own. Whatever `Connection` names goes too.
  */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
@@ -25,8 +25,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Further fields of a request that stop here. */
 const NOT_SENT_UPSTREAM: ReadonlySet<string> = new Set([
   'host', // always the configured upstream's authority (promises.md row 35)
-  'expect', // answered here: undici cannot forward it (row 37)
-  'trailer', // undici sends no trailers, so none may be announced
+  'expect', // answered here (row 37)
+  'trailer', // no trailers are sent upstream, so none may be announced
 ])
 
 /** Further fields of a response that stop here. */
@@ -37,7 +37,7 @@ const NOT_SENT_DOWNSTREAM: ReadonlySet<string> = new Set([
 /** Our own words, in the spelling that servers fold into the same variable too (row 30). */
 const OURS = /^weir[-_]/
 
-/** As in `NOT_SENT_UPSTREAM`, when undici counts the body itself or frames the handshake. */
+/** As in `NOT_SENT_UPSTREAM`, when the client counts the body itself or frames the handshake. */
 export interface RequestHeaderOptions {
   /** The length is said by Weir's HTTP client: it has the body in one piece, or there is none. */
   readonly dropLength: boolean
@@ -127,7 +127,7 @@ const responseFates = new FieldFates<ResponseFate>((lower) => {
 })
 
 /**
- * @param raw flat list of names and values as undici gives it: bytes, or text
+ * @param raw flat list of names and values: bytes as undici gives them, or text
  * @param keepTrailer trailers will be sent, so their announcement may be too
  * @param dropLength a length would announce bytes that cannot come: 204 (RFC 9110 8.6)
  */

@@ -6,6 +6,9 @@ import type { AwsSigning } from './sigv4.ts'
 export const DIALECTS = ['openai', 'anthropic', 'problem'] as const
 export type Dialect = (typeof DIALECTS)[number]
 
+/** Which HTTP/1.1 client carries the calls of an upstream: Weir's own, which does no more than is needed, or undici. */
+export const CLIENTS = ['wire', 'undici'] as const
+
 export interface UpstreamOptions {
   readonly name: string
   /** Origin and optional base path; never changed by anything that a client sends. */
@@ -19,6 +22,7 @@ export interface UpstreamOptions {
   readonly connections: number
   readonly maxInFlight: number
   readonly websocket: boolean
+  readonly client: (typeof CLIENTS)[number]
   /** PEM text of extra trusted authorities; verification itself cannot be switched off. */
   readonly ca: string | undefined
   /** Calls are signed for AWS here; absent = they are sent as they are. */

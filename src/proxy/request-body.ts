@@ -50,12 +50,12 @@ export class RequestBody {
     return this.#call.upstream.options.aws === undefined ? SMALL_BODY_BYTES : SIGNED_BODY_BYTES
   }
 
-  /** For undici. */
+  /** For the client. */
   get payload(): Buffer | Upload | null {
     return this.#upload ?? this.#call.body ?? null
   }
 
-  /** The length is known to undici, which says it. */
+  /** The length is known to the client, which says it. */
   get isWhole(): boolean {
     return this.#upload === undefined && this.#call.body !== undefined
   }

@@ -1,5 +1,5 @@
 /**
- * A request body on its way upstream in pieces. It stands between the request and undici because undici destroys
+ * A request body on its way upstream in pieces. It stands between the request and the client because undici destroys
  * the body that it is given when the answer overtakes it or the connection breaks, and a destroyed request takes
  * the client's connection with it, and with that the answer.
  */
@@ -19,7 +19,7 @@ export class Upload extends Readable {
   isBlocked = true
   /** The client has sent everything. */
   isComplete = false
-  /** The client broke off, and undici has been told, which cuts the upstream's connection. */
+  /** The agent broke off, and the client has been told, which cuts the upstream's connection. */
   isBroken = false
 
   constructor(request: IncomingMessage, onComplete: () => void) {
@@ -31,7 +31,7 @@ export class Upload extends Readable {
     request.on('error', this.#onBroken)
     request.on('close', this.#onBroken)
     request.pause()
-    // undici listens only as long as it needs the body.
+    // The client listens only as long as it needs the body.
     this.on('error', ignore)
   }
 

@@ -3,6 +3,9 @@ import { buildConnector, Pool } from 'undici'
 import type { Millis, UpstreamIndex } from '../core/model.ts'
 import type { UpstreamOptions } from './options.ts'
 import { isAws } from './sign-call.ts'
+import type { UpstreamClient } from './upstream-client.ts'
+import { createConnect } from './wire/connect.ts'
+import { WirePool } from './wire/wire-pool.ts'
 
 /** Idle time of an upstream connection: undici's own default, below what servers keep (promises.md row 8). */
 const KEEP_ALIVE_MS: Millis = 4000
@@ -15,7 +18,7 @@ export class Upstream {
   readonly options: UpstreamOptions
   /** `''`, or `/v1` without the final slash. */
   readonly basePath: string
-  readonly pool: Pool
+  readonly client: UpstreamClient
   /** A call that is signed for another host is refused there. */
   readonly breaksSignatures: boolean
   /** Calls at the upstream now, waiting for a connection included. */
@@ -29,23 +32,43 @@ export class Upstream {
     this.options = options
     this.breaksSignatures = options.aws === undefined && isAws(options.url.hostname)
     this.basePath = options.url.pathname.replace(/\/+$/, '')
-    this.pool = new Pool(options.url.origin, {
-      connections: options.connections,
-      pipelining: 1,
-      // An upgrade, a rejected upload and a reset each cost one connection: HTTP/1.1 only.
-      allowH2: false,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: RESPONSE_HEADER_BYTES,
-      // Silence is watched by the sweep, waiting for a connection included.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: connectorOf(options),
-    })
+    this.client = options.client === 'undici' ? undiciClient(options) : wireClient(options)
   }
 
   /** At once; what is in flight fails. */
   async destroy(): Promise<void> {
-    await this.pool.destroy()
+    await this.client.destroy()
+  }
+}
+
+function wireClient(options: UpstreamOptions): UpstreamClient {
+  return new WirePool({
+    origin: options.url,
+    connections: options.connections,
+    keepAliveMs: KEEP_ALIVE_MS,
+    connect: createConnect({ origin: options.url, timeoutMs: options.connectTimeoutMs, ca: options.ca }),
+    clock: () => performance.now(),
+  })
+}
+
+function undiciClient(options: UpstreamOptions): UpstreamClient {
+  const pool = new Pool(options.url.origin, {
+    connections: options.connections,
+    pipelining: 1,
+    // An upgrade, a rejected upload and a reset each cost one connection: HTTP/1.1 only.
+    allowH2: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: RESPONSE_HEADER_BYTES,
+    // Silence is watched by the sweep, waiting for a connection included.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: connectorOf(options),
+  })
+  return {
+    dispatch({ method, path, headers, body, isUpgrade }, handler) {
+      pool.dispatch({ method, path, headers, body, ...(isUpgrade ? { upgrade: 'websocket' } : {}) }, handler)
+    },
+    destroy: () => pool.destroy(),
   }
 }
 

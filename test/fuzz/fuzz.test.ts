@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { fuzzHead } from './head.ts'
 import { fuzzJournal } from './journal.ts'
 import { fuzzPolicy } from './policy.ts'
+import { fuzzResponse } from './response.ts'
 
 test(
   'what llhttp refuses never reaches an upstream, and what reaches it is what was sent',
@@ -14,6 +15,18 @@ test(
     // Both kinds of case were there.
     expect(figures['passedUpstream']).toBeGreaterThan(100)
     expect(figures['refusedByBoth']).toBeGreaterThan(100)
+  },
+)
+
+test(
+  'what Weir takes for a whole answer is one for llhttp, and its connection stays in step',
+  { timeout: 60_000 },
+  async () => {
+    const { findings, figures } = await fuzzResponse({ cases: 8192, seed: 11 })
+    expect(findings).toEqual([])
+    expect(figures['whole']).toBeGreaterThan(500)
+    expect(figures['refusedByBoth']).toBeGreaterThan(500)
+    expect(figures['keptInStep']).toBeGreaterThan(10)
   },
 )
 

@@ -1,13 +1,14 @@
 /**
- * `npm run fuzz -- [--cases N] [--seed N] [--target head|policy|journal] [--json]`: mutated inputs for the readers of
+ * `npm run fuzz -- [--cases N] [--seed N] [--target head|response|policy|journal] [--json]`: mutated inputs for the readers of
  * what comes from outside. Exit code 0 = nothing found; each finding comes with its input.
  */
 import { parseArgs } from 'node:util'
 import { fuzzHead } from './head.ts'
 import { fuzzJournal } from './journal.ts'
 import { fuzzPolicy } from './policy.ts'
+import { fuzzResponse } from './response.ts'
 
-const TARGETS = { head: fuzzHead, policy: fuzzPolicy, journal: fuzzJournal } as const
+const TARGETS = { head: fuzzHead, response: fuzzResponse, policy: fuzzPolicy, journal: fuzzJournal } as const
 
 const { values } = parseArgs({
   options: {

@@ -22,6 +22,7 @@ const upstream: UpstreamOptions = {
   connections: 128,
   maxInFlight: 1024,
   websocket: false,
+  client: 'wire',
   ca: `-----BEGIN ${CANARY}`,
 }
 const config: ShownConfig = {

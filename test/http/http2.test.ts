@@ -302,12 +302,13 @@ describe('an end before the end', () => {
     const proxy = await inFrontOf(upstream.url, { limits: { slowReaderMs: 250 } })
     const stream = open(proxy).request({ ':path': '/api/x' })
     stream.on('error', () => {})
+    const closed = new Promise((resolve) => stream.once('close', resolve))
     await once(stream, 'response')
     await eventually(() => proxy.proxy.stats.slowReaders === 1)
     // What fits into the buffers of two connections, and no more.
     expect(written).toBeLessThan(16_000_000)
     stream.resume()
-    await new Promise((resolve) => stream.once('close', resolve))
+    await closed
     expect(stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR)
     await eventually(() => proxy.core.open === 0)
   })

@@ -5,6 +5,9 @@ import type { ProxyOptions, UpstreamOptions } from '../../src/proxy/options.ts'
 import { createProxy, type Proxy, type ProxyDeps } from '../../src/proxy/proxy.ts'
 import { FakeCore } from './fake-core.ts'
 
+/** `WEIR_TEST_CLIENT=undici` has the same tests judge the other client. */
+const CLIENT = process.env['WEIR_TEST_CLIENT'] === 'undici' ? 'undici' : 'wire'
+
 export interface TestProxyOptions {
   /** By name; a URL stands for its defaults. */
   readonly upstreams: Readonly<Record<string, URL | (Partial<UpstreamOptions> & { url: URL })>>
@@ -63,6 +66,7 @@ function proxyOptions(options: TestProxyOptions): ProxyOptions {
       connections: 128,
       maxInFlight: 1024,
       websocket: true,
+      client: CLIENT,
       ca: undefined,
       ...(given instanceof URL ? { url: given } : given),
     })),
