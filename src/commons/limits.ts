@@ -53,6 +53,7 @@ export function storeBounds(limits: CommonsLimits): StoreBounds {
       delivery: { records: OPEN_DELIVERIES, bytes },
       'event-id': { records: RECENT_IDS, bytes },
       group: { records: GROUPS, bytes },
+      'mcp-session': { records: limits.agents, bytes },
       schema: { records: limits.schemas, bytes },
       state: { records: limits.documents, bytes },
       'state-history': { records: limits.documents * limits.history, bytes },

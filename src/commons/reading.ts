@@ -48,4 +48,14 @@ export async function readCommons(commons: Commons, mcp: McpCount, waiting: numb
 }
 
 /** Those of `storeBounds`. */
-const ROOMS = ['agent', 'delivery', 'event-id', 'group', 'schema', 'state', 'state-history', 'task'] as const
+const ROOMS = [
+  'agent',
+  'delivery',
+  'event-id',
+  'group',
+  'mcp-session',
+  'schema',
+  'state',
+  'state-history',
+  'task',
+] as const

@@ -341,7 +341,7 @@ export const METRICS = {
     'weir_commons_mcp_open',
     [],
     'count',
-    'MCP requests in progress; MCP has no sessions here, each request stands for itself.',
+    'MCP requests in progress, with those that wait and the streams that listen.',
   ),
   commonsMcpRequests: counter(
     'weir_commons_mcp_requests_total',

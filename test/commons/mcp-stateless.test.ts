@@ -80,7 +80,13 @@ describe('MCP without a handshake', () => {
         result: {
           resultType: 'complete',
           supportedVersions: [REVISION],
-          capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} },
+          capabilities: {
+            tools: {},
+            resources: { subscribe: true },
+            prompts: {},
+            completions: {},
+            logging: {},
+          },
           instructions: expect.stringContaining('upstream_status') as string,
           ttlMs: 300_000,
           cacheScope: 'private',
@@ -196,7 +202,7 @@ describe('MCP without a handshake', () => {
     })
   })
 
-  it.each(['initialize', 'ping', 'logging/setLevel', 'subscriptions/listen', 'constructor'])(
+  it.each(['initialize', 'ping', 'logging/setLevel', 'resources/subscribe', 'constructor'])(
     'has no method %s',
     async (method) => {
       expect(await ask(method)).toMatchObject({ status: 404, body: { id: 7, error: { code: -32601 } } })

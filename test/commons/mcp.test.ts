@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFace, type Face } from '../../src/commons/http/face.ts'
 import { ROUTES } from '../../src/commons/http/routes.ts'
 import { complete } from '../../src/commons/mcp/completion.ts'
+import type { Conversation } from '../../src/commons/mcp/conversation.ts'
 import { createMcpFace } from '../../src/commons/mcp/mcp-face.ts'
 import { promptMessages } from '../../src/commons/mcp/prompts.ts'
 import { startProxy, type TestProxy } from '../kit/proxy.ts'
@@ -59,6 +60,15 @@ function post(message: object, headers: Record<string, string> = {}): Promise<Re
 }
 
 function ignore(): void {}
+
+/** Of a client that hears nothing and cannot be asked. */
+const silent: Conversation = {
+  hears: { progress: false, log: false },
+  progress: ignore,
+  log: ignore,
+  can: () => false,
+  ask: () => Promise.reject(new Error('nobody to ask')),
+}
 
 describe('the MCP face', () => {
   it('offers every operation as a tool, and reads as resources', async () => {
@@ -198,9 +208,12 @@ describe('the MCP face', () => {
       expect((await complete(asked, context)).values).toEqual([])
     }
     expect(new Set(refused)).toEqual(new Set(['upstream.read', 'agent.read', 'task.read']))
-    const { messages } = await promptMessages('explain_upstream', { upstream: 'api' }, context)
+    const asked = [{ upstream: 'api' }, context, silent] as const
+    const { messages } = await promptMessages('explain_upstream', ...asked)
     expect(JSON.stringify(messages)).toContain('ann may not event.subscribe')
-    await expect(promptMessages('plan_work', { goal: 'x' }, context)).rejects.toThrow('may not agent.read')
+    await expect(promptMessages('plan_work', { goal: 'x' }, context, silent)).rejects.toThrow(
+      'may not agent.read',
+    )
   })
 
   it('says what is wrong with a call', async () => {

@@ -26,8 +26,8 @@ afterEach(async () => {
   await app.stop()
 })
 
-async function connect(agent: string, mode: 'auto' | 'legacy'): Promise<Client> {
-  const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } })
+async function connect(agent: string, mode: 'auto' | 'legacy', capabilities = {}): Promise<Client> {
+  const client = new Client({ name: 'test', version: '1' }, { capabilities, versionNegotiation: { mode } })
   const url = new URL(`${origin}/weir/v1/mcp`)
   await client.connect(
     new StreamableHTTPClientTransport(url, { requestInit: { headers: { 'weir-agent': agent } } }),
@@ -74,5 +74,42 @@ describe.each(['auto', 'legacy'] as const)('the SDK with %s negotiation', (mode)
         new RegExp(`weir_commons_mcp_requests_total\\{revision="${revision}"\\} (\\d+)`).exec(page)?.[1],
       ),
     ).toBeGreaterThan(5)
+  })
+
+  it('asks its person at the gate, and hears of the decision and of waits', async () => {
+    const ann = await connect('ann', mode, { elicitation: {} })
+    const bob = await connect('bob', mode)
+    const asked: string[] = []
+    ann.setRequestHandler('elicitation/create', ({ params }) => {
+      asked.push(params.message)
+      return { action: 'accept', content: { decision: 'done', result: 'signed' } }
+    })
+    await call(ann, 'create_task', { id: 'job', kind: 'sign', attempts: 1 })
+    const { fence } = await call(bob, 'claim_task', { capabilities: ['sign'], waitMs: 1000 })
+    await call(bob, 'fail_task', { id: 'job', fence, reason: 'no ink' })
+    const updated = new Promise<string>((resolve) => {
+      bob.setNotificationHandler('notifications/resources/updated', ({ params }) => resolve(params.uri))
+    })
+    const uri = 'weir://tasks/job'
+    if (mode === 'auto') {
+      const { honoredFilter } = await bob.listen({ resourceSubscriptions: [uri, 'weir://agents'] })
+      expect(honoredFilter).toMatchObject({ resourceSubscriptions: [uri] })
+    } else {
+      await bob.subscribeResource({ uri })
+      await expect
+        .poll(async () => (await fetch(`${operator}/metrics`)).text())
+        .toContain('weir_commons_mcp_open 2')
+    }
+    expect(await call(ann, 'decide_task', { id: 'job' })).toMatchObject({ state: 'done', result: 'signed' })
+    expect(asked).toEqual([expect.stringContaining('no ink')])
+    expect(await updated).toBe(uri)
+    const progress: number[] = []
+    const waiting = { capabilities: ['sign'], waitMs: 1500 }
+    await bob.callTool(
+      { name: 'claim_task', arguments: waiting },
+      { onprogress: ({ progress: done }) => progress.push(done) },
+    )
+    expect(progress[0]).toBe(0)
+    expect(progress.at(-1)).toBeGreaterThan(900)
   })
 })

@@ -5,25 +5,15 @@
 import type { CallToolResult, GetPromptResult, ReadResourceResult } from '@modelcontextprotocol/sdk/types.js'
 import { problemOf } from '../http/answers.ts'
 import type { JsonObject } from '../json.ts'
+import { checkFollowed, sinceNow, tellChanges, type Following } from './changes.ts'
 import { complete, type Completion, type CompletionAsked } from './completion.ts'
+import type { Conversation } from './conversation.ts'
+import { INVALID_PARAMS, McpFault } from './fault.ts'
+import { withDecision } from './gate-question.ts'
+import { heardWaiting } from './meanwhile.ts'
 import { PROMPT_OFFERS, promptMessages, type PromptOffer } from './prompts.ts'
+import { InputRequired } from './rounds.ts'
 import { callTool, readResource, RESOURCES, TOOLS, type CallContext } from './tools.ts'
-
-/** An answer that is none: an error of JSON-RPC. */
-export class McpFault extends Error {
-  override readonly name = 'McpFault'
-  readonly code: number
-  readonly data: unknown
-
-  constructor(code: number, message: string, data?: unknown) {
-    super(message)
-    this.code = code
-    this.data = data
-  }
-}
-
-/** JSON-RPC 2.0, 5.1. */
-export const INVALID_PARAMS = -32602
 
 export interface ToolOffer {
   readonly name: string
@@ -47,17 +37,31 @@ export interface McpOffer {
   readonly resources: readonly ResourceOffer[]
   readonly prompts: readonly PromptOffer[]
   /** A failure of what is asked is a result (`isError`). @throws McpFault when there is no such tool */
-  call(name: string, given: JsonObject): Promise<CallToolResult>
+  call(name: string, given: JsonObject, conversation: Conversation): Promise<CallToolResult>
   /** @throws Refused `unknown` when there is none */
-  read(uri: string): Promise<ReadResourceResult>
+  read(uri: string, conversation: Conversation): Promise<ReadResourceResult>
   /** @throws Refused */
-  prompt(name: string, given: Readonly<Record<string, string>>): Promise<GetPromptResult>
+  prompt(
+    name: string,
+    given: Readonly<Record<string, string>>,
+    conversation: Conversation,
+  ): Promise<GetPromptResult>
+  /** Whether changes of a resource can be told. @throws Refused */
+  checkFollowed(uri: string): Promise<void>
+  /** What is changed from now on, as soon as it is known from when: answers how to tell it until nobody listens. */
+  changes(): Promise<(following: Following) => Promise<void>>
   /** @throws Refused */
   complete(asked: CompletionAsked): Promise<Completion>
 }
 
-/** What a server of this offer can do; it never sends anything of its own accord. */
-export const CAPABILITIES = { tools: {}, resources: {}, prompts: {}, completions: {} } as const
+/** What a server of this offer can do for a client that it knows again, or that says all in each request. */
+export const CAPABILITIES = {
+  tools: {},
+  resources: { subscribe: true },
+  prompts: {},
+  completions: {},
+  logging: {},
+} as const
 
 export type MakeOffer = (context: CallContext) => McpOffer
 
@@ -71,28 +75,40 @@ export function commonsOffer(context: CallContext): McpOffer {
     tools: TOOLS,
     resources: RESOURCES,
     prompts: PROMPT_OFFERS,
-    async call(name, given) {
+    async call(name, given, conversation) {
       if (!TOOLS.some((tool) => tool.name === name)) {
         const allowed = TOOLS.map((tool) => tool.name).join(', ')
         throw new McpFault(INVALID_PARAMS, `Unknown tool: ${name.slice(0, 64)}`, { allowed })
       }
+      const heard = heardWaiting({ name, given }, context, conversation)
       try {
+        const whole = await withDecision({ name, given }, context, conversation)
         const { body = name === 'claim_task' ? { task: null } : { done: true } } = await callTool(
           name,
-          given,
-          context,
+          whole,
+          heard.context,
         )
         const content = [{ type: 'text' as const, text: JSON.stringify(body) }]
         return isRecord(body) ? { content, structuredContent: { ...body } } : { content }
       } catch (error) {
+        if (error instanceof InputRequired || error instanceof McpFault) throw error
         return { content: [{ type: 'text', text: JSON.stringify(told(error, context)) }], isError: true }
+      } finally {
+        heard.end()
       }
     },
     async read(uri) {
       const { body } = await readResource(uri, context)
       return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(body ?? null) }] }
     },
-    prompt: async (name, given) => ({ ...(await promptMessages(name, given, context)) }),
+    prompt: async (name, given, conversation) => ({
+      ...(await promptMessages(name, given, context, conversation)),
+    }),
+    checkFollowed: (uri) => checkFollowed(uri, context),
+    async changes() {
+      const since = await sinceNow(context)
+      return (following) => tellChanges(following, since, context)
+    },
     complete: (asked) => complete(asked, context),
   }
 }

@@ -1,18 +1,33 @@
 /**
  * MCP 2026-07-28, which has no handshake and no sessions: one POST, one answer. The official SDK of this package
- * (1.x) ends at 2025-11-25; what a server without subscriptions and questions of its own needs of the new revision is
- * the checks of one request and a few methods.
+ * (1.x) ends at 2025-11-25; what a server needs of the new revision is the checks of one request, a few methods, and
+ * questions and subscriptions that keep nothing between two requests.
  *
  * Sources: specification 2026-07-28, basic (`_meta`, error codes), basic/versioning, basic/transports/streamable-http
- * (request metadata), server/discover; SEP-2243 (headers), SEP-2549 (`ttlMs`, `cacheScope`), SEP-2575.
+ * (request metadata), basic/patterns (mrtr, progress, subscriptions), server/utilities/logging, server/discover;
+ * SEP-2243 (headers), SEP-2322 (multi round-trip requests), SEP-2549 (`ttlMs`, `cacheScope`), SEP-2575.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Millis } from '../../core/model.ts'
 import { isObject, type Json, type JsonObject } from '../json.ts'
 import { Refused } from '../refused.ts'
 import type { CompletionAsked } from './completion.ts'
-import { CAPABILITIES, INVALID_PARAMS, McpFault, told, type McpOffer } from './offer.ts'
+import {
+  abilitiesOf,
+  demandAbilities,
+  isLogLevel,
+  MISSING_CAPABILITY,
+  type Conversation,
+  type LogLevel,
+} from './conversation.ts'
+import { INVALID_PARAMS, McpFault } from './fault.ts'
+import { listened } from './listen.ts'
+import { Notices } from './notices.ts'
+import { CAPABILITIES, told, type McpOffer } from './offer.ts'
+import type { Ending, Reply } from './reply.ts'
 import { STATELESS } from './revisions.ts'
+import { InputRequired, Rounds } from './rounds.ts'
+import type { Seal } from './seal.ts'
 import type { CallContext } from './tools.ts'
 
 export interface ServerInfo {
@@ -21,15 +36,10 @@ export interface ServerInfo {
   readonly version: string
 }
 
-export interface RpcAnswer {
-  readonly status: number
-  /** Absent = a notification was taken. */
-  readonly body?: object
-}
-
 const META = {
   version: 'io.modelcontextprotocol/protocolVersion',
   capabilities: 'io.modelcontextprotocol/clientCapabilities',
+  logLevel: 'io.modelcontextprotocol/logLevel',
   server: 'io.modelcontextprotocol/serverInfo',
 } as const
 
@@ -39,7 +49,7 @@ const CODES = {
   methodNotFound: -32601,
   internal: -32603,
   headerMismatch: -32020,
-  missingCapability: -32021,
+  missingCapability: MISSING_CAPABILITY,
   unsupportedVersion: -32022,
 } as const
 
@@ -65,34 +75,58 @@ const NAMED: ReadonlyMap<string, string> = new Map([
 export function isStateless(message: Json, headers: IncomingHttpHeaders): boolean {
   if (headers['mcp-protocol-version'] === STATELESS) return true
   if (!isObject(message)) return false
-  return message['method'] === 'server/discover' || metaOf(message)?.[META.version] !== undefined
+  return message['method'] === 'server/discover' || saidMeta(message)?.[META.version] !== undefined
 }
 
 /** The revision that a message says, to be counted; '' = none. */
 export function saidRevision(message: Json, headers: IncomingHttpHeaders): string {
-  const said = isObject(message) ? metaOf(message)?.[META.version] : undefined
+  const said = isObject(message) ? saidMeta(message)?.[META.version] : undefined
   const header = headers['mcp-protocol-version']
   return typeof said === 'string' ? said : typeof header === 'string' ? header : ''
+}
+
+/** What answers: the same for each request of a face, but for who asks. */
+export interface Answering {
+  readonly offer: McpOffer
+  readonly info: ServerInfo
+  readonly seal: Seal
+  readonly context: CallContext
+}
+
+/** One request, checked. */
+interface Request {
+  readonly id: string | number
+  readonly method: string
+  readonly params: JsonObject
+  readonly meta: JsonObject
 }
 
 export async function answerStateless(
   message: Json,
   headers: IncomingHttpHeaders,
-  offer: McpOffer,
-  info: ServerInfo,
-  context: Pick<CallContext, 'commons'>,
-): Promise<RpcAnswer> {
+  reply: Reply,
+  answering: Answering,
+): Promise<void> {
+  await reply.end(await endingOf(message, headers, reply, answering))
+}
+
+async function endingOf(
+  message: Json,
+  headers: IncomingHttpHeaders,
+  reply: Reply,
+  answering: Answering,
+): Promise<Ending> {
+  const { info, context } = answering
   const id = isObject(message) ? message['id'] : undefined
   const known = typeof id === 'string' || typeof id === 'number' ? { id } : {}
   try {
     const { method, params } = checkedRequest(message, headers)
     if (id === undefined) return { status: 202 }
-    const result = await resultOf(method, params, offer)
-    const meta = { [META.server]: { name: info.name, title: info.title, version: info.version } }
-    return {
-      status: 200,
-      body: { jsonrpc: '2.0', ...known, result: { resultType: 'complete', ...result, _meta: meta } },
-    }
+    const request = { id: known.id ?? '', method, params, meta: metaOf(params) ?? {} }
+    const result = await resultOf(request, reply, answering)
+    const server = { [META.server]: { name: info.name, title: info.title, version: info.version } }
+    const said = { resultType: 'complete', ...result, _meta: { ...server, ...result['_meta'] } }
+    return { status: 200, body: { jsonrpc: '2.0', ...known, result: said } }
   } catch (error) {
     const { code, message: text, data } = faultOf(error, context)
     const isRefused = code === INVALID_PARAMS && error instanceof BadMeta
@@ -122,7 +156,7 @@ function checkedRequest(
   const { method } = message
   const params = isObject(message['params']) ? message['params'] : {}
   const isNotification = message['id'] === undefined
-  const meta = metaOf(message)
+  const meta = metaOf(params)
   const version = meta?.[META.version]
   if (!isNotification) {
     if (typeof version !== 'string') throw new BadMeta(INVALID_PARAMS, `_meta lacks ${META.version}`)
@@ -163,8 +197,15 @@ function mismatch(header: string, found: string | string[] | undefined, wanted: 
   return new McpFault(CODES.headerMismatch, `header ${header} ${is}; the body says ${wanted.slice(0, 128)}`)
 }
 
+interface Result {
+  readonly _meta?: object
+  readonly [field: string]: unknown
+}
+
 /** @throws McpFault, Refused */
-async function resultOf(method: string, params: JsonObject, offer: McpOffer): Promise<object> {
+async function resultOf(request: Request, reply: Reply, answering: Answering): Promise<Result> {
+  const { method, params } = request
+  const { offer } = answering
   switch (method) {
     case 'server/discover':
       return {
@@ -175,10 +216,11 @@ async function resultOf(method: string, params: JsonObject, offer: McpOffer): Pr
       }
     case 'tools/list':
       return { tools: offer.tools, ...kept(OFFER_TTL_MS) }
-    case 'tools/call': {
-      const given = params['arguments']
-      return offer.call(textOf(params, 'name'), isObject(given) ? given : {})
-    }
+    case 'tools/call':
+      return inRounds(request, reply, answering, (conversation) => {
+        const given = params['arguments']
+        return offer.call(textOf(params, 'name'), isObject(given) ? given : {}, conversation)
+      })
     case 'resources/list':
       return { resources: offer.resources.filter(({ uri }) => !uri.includes('{')), ...kept(OFFER_TTL_MS) }
     case 'resources/templates/list': {
@@ -187,21 +229,64 @@ async function resultOf(method: string, params: JsonObject, offer: McpOffer): Pr
       return { resourceTemplates, ...kept(OFFER_TTL_MS) }
     }
     case 'resources/read':
-      return { ...(await read(offer, textOf(params, 'uri'))), ...kept(0) }
+      return inRounds(request, reply, answering, async (conversation) => ({
+        ...(await read(offer, textOf(params, 'uri'), conversation)),
+        ...kept(0),
+      }))
     case 'prompts/list':
       return { prompts: offer.prompts, ...kept(OFFER_TTL_MS) }
     case 'prompts/get':
-      return offer.prompt(textOf(params, 'name'), textsOf(params['arguments']))
+      return inRounds(request, reply, answering, (conversation) =>
+        offer.prompt(textOf(params, 'name'), textsOf(params['arguments']), conversation),
+      )
     case 'completion/complete':
       return { completion: await offer.complete(completionAsked(params)) }
+    case 'subscriptions/listen':
+      return listened(request, reply, answering.offer, answering.context)
     default:
       throw new McpFault(CODES.methodNotFound, `method ${method.slice(0, 64)} is not offered`)
   }
 }
 
-async function read(offer: McpOffer, uri: string): Promise<object> {
+/** Methods that may answer with what they need to know first. */
+async function inRounds(
+  { method, params, meta }: Request,
+  reply: Reply,
+  { seal, context }: Answering,
+  work: (conversation: Conversation) => Promise<object>,
+): Promise<Result> {
+  const { caller, commons } = context
+  const rounds = await Rounds.of({ seal, caller, method, params, now: commons.store.now() })
+  const notices = new Notices({ meta, level: levelOf(meta), tell: (message) => reply.note(message) })
+  const abilities = abilitiesOf(meta[META.capabilities])
+  const conversation: Conversation = {
+    hears: reply.mayStream ? notices.hears : { progress: false, log: false },
+    progress: (...said) => notices.progress(...said),
+    log: (...said) => notices.log(...said),
+    can: (ability) => abilities.has(ability),
+    async ask(questions) {
+      demandAbilities(questions, (ability) => abilities.has(ability))
+      return rounds.answers(questions)
+    },
+  }
   try {
-    return await offer.read(uri)
+    return { ...(await work(conversation)) }
+  } catch (error) {
+    if (error instanceof InputRequired) return { ...(await rounds.wants(error)) }
+    throw error
+  }
+}
+
+/** @throws McpFault */
+function levelOf(meta: JsonObject): LogLevel | undefined {
+  const said = meta[META.logLevel]
+  if (said === undefined || isLogLevel(said)) return said
+  throw new BadMeta(INVALID_PARAMS, `${META.logLevel} is no level of a log`)
+}
+
+async function read(offer: McpOffer, uri: string, conversation: Conversation): Promise<object> {
+  try {
+    return await offer.read(uri, conversation)
   } catch (error) {
     if (!(error instanceof Refused) || error.why !== 'unknown') throw error
     throw new McpFault(INVALID_PARAMS, 'there is no such resource', { uri })
@@ -245,8 +330,10 @@ function completionAsked({ ref, argument }: JsonObject): CompletionAsked {
   throw new McpFault(INVALID_PARAMS, 'ref.type is neither ref/prompt nor ref/resource')
 }
 
-function metaOf(message: JsonObject): JsonObject | undefined {
-  const params = message['params']
-  const meta = isObject(params) ? params['_meta'] : undefined
+function metaOf({ _meta: meta }: JsonObject): JsonObject | undefined {
   return isObject(meta) ? meta : undefined
+}
+
+function saidMeta({ params }: JsonObject): JsonObject | undefined {
+  return isObject(params) ? metaOf(params) : undefined
 }

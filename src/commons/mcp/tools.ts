@@ -34,6 +34,10 @@ const BODIES: Readonly<Record<string, string>> = {
   putSchema: 'schema',
   decideTask: 'decision',
 }
+/** Arguments that a person before the client is asked for when they are absent, by the operation. */
+const ASKED: Readonly<Record<string, string>> = {
+  decideTask: 'Absent = the person before the client is asked, where the client can ask',
+}
 const HEADERS: Readonly<Record<string, string>> = { 'If-Match': 'ifMatch', 'If-None-Match': 'ifNoneMatch' }
 
 interface Operation {
@@ -164,8 +168,9 @@ function toolOf(row: Route): Tool {
   else {
     const { $defs: inner, $schema: _, ...schema } = row.body === undefined ? {} : jsonSchemaOf(row.body)
     Object.assign($defs, inner)
-    properties[single] = schema
-    required.push(single)
+    const asked = ASKED[row.id]
+    properties[single] = asked === undefined ? schema : { ...schema, description: asked }
+    if (asked === undefined) required.push(single)
   }
   return {
     name: NAMES[row.id] ?? row.id.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
