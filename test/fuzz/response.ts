@@ -8,7 +8,7 @@ import { request as httpRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { seeded } from '../../src/core/random.ts'
-import type { Reader } from '../../src/proxy/wire/connect.ts'
+import { lent, type Reader } from '../../src/proxy/wire/connect.ts'
 import { WireCall } from '../../src/proxy/wire/wire-call.ts'
 import { WireConnection } from '../../src/proxy/wire/wire-connection.ts'
 import { responseAttacks } from '../http/corpus/response-attacks.ts'
@@ -130,6 +130,11 @@ export async function fuzzResponse({ cases, seed }: FuzzOptions): Promise<FuzzFi
     }
     if (read.next !== '' && read.next !== 'sentinel') complain(`the next answer was ${read.next}`)
     if (read.next === 'sentinel') keptInStep += 1
+    const uncut = readByWire({ ...one, cuts: [] })
+    if (read.isWhole !== uncut.isWhole || read.status !== uncut.status || read.next !== uncut.next)
+      complain(
+        `cut at ${one.cuts.join()} it is ${read.status} ${read.refusal}, in one piece ${uncut.status} ${uncut.refusal}`,
+      )
     if (read.refusal !== '' && judged.refusal !== '') refusedByBoth += 1
     else if (read.refusal !== '' && judged.isWhole) stricter += 1
   }
@@ -226,10 +231,11 @@ function readByWire(one: Case): WireReading {
 }
 
 function feed(reader: Reader, piece: Buffer): void {
-  if (piece.length === 0) return
-  const lent = Buffer.from(piece)
-  reader.read?.(lent)
-  lent.fill('X')
+  for (let from = 0; from < piece.length; from += lent.length) {
+    const bytes = piece.copy(lent, 0, from)
+    reader.read?.(lent.subarray(0, bytes))
+    lent.fill('X', 0, bytes)
+  }
 }
 
 function callFor(method: string, reading: Reading): WireCall {

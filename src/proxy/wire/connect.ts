@@ -13,7 +13,12 @@ const READ_BYTES = 64 * 1024
 const TCP_KEEP_ALIVE_MS = 60_000
 
 /** Of all plain connections: a read is over before the next one begins. */
-const lent = Buffer.allocUnsafeSlow(READ_BYTES)
+export const lent = Buffer.allocUnsafeSlow(READ_BYTES)
+
+/** The same bytes, for longer than this read. */
+export function own(bytes: Buffer): Buffer {
+  return bytes.buffer === lent.buffer ? Buffer.from(bytes) : bytes
+}
 
 export interface ConnectOptions {
   /** Scheme, host and port; its path means nothing here. */

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import type { UpstreamRequest } from '../upstream-client.ts'
 import { ChunkedBody } from './chunked-body.ts'
-import type { Reader } from './connect.ts'
+import { own, type Reader } from './connect.ts'
 import { requestHead } from './request-head.ts'
 import { RequestSender } from './request-sender.ts'
 import { CHUNKED, mayBecomeHead, readResponseHead, type ResponseHead, UNTIL_CLOSE } from './response-head.ts'
@@ -31,8 +31,6 @@ export class WireConnection {
   readonly #socket: Socket
   readonly #host: string
   readonly #events: WireConnectionEvents
-  /** What is read is good until the reader returns. */
-  readonly #isLent: boolean
   #call: WireCall | undefined
   /** As long as the request is not whole. */
   #sender: RequestSender | undefined
@@ -59,7 +57,6 @@ export class WireConnection {
     this.#socket = socket
     this.#host = host
     this.#events = events
-    this.#isLent = reader !== undefined
     if (reader === undefined) socket.on('data', this.#onData)
     else reader.read = this.#onData
     socket.on('end', this.#onEnd)
@@ -151,7 +148,7 @@ export class WireConnection {
         return
       }
       if (call.paused) {
-        this.#unread = this.#own(bytes.subarray(at))
+        this.#unread = own(bytes.subarray(at))
         return
       }
       if (this.#head === undefined) at = this.#readHead(call, bytes, at)
@@ -170,7 +167,7 @@ export class WireConnection {
       const known = before === undefined ? from : Math.max(0, before.length - 1)
       if (!mayBecomeHead(bytes.toString('latin1', from, from + 7), bytes.toString('latin1', known)))
         throw new WireError('HPE_INVALID_CONSTANT', 'what came is not HTTP/1')
-      this.#partial = this.#own(bytes.subarray(from))
+      this.#partial = own(bytes.subarray(from))
       return read.length
     }
     this.#partial = undefined
@@ -249,11 +246,7 @@ export class WireConnection {
 
   #give(call: WireCall, bytes: Buffer, from: number, to: number): void {
     const piece = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to)
-    call.handler.onResponseData?.(call, piece.length > LENT_BYTES ? this.#own(piece) : piece)
-  }
-
-  #own(bytes: Buffer): Buffer {
-    return this.#isLent ? Buffer.from(bytes) : bytes
+    call.handler.onResponseData?.(call, piece.length > LENT_BYTES ? own(piece) : piece)
   }
 
   /** @param isAll nothing was read behind it */
