@@ -1,14 +1,15 @@
 /**
  * What waiting costs in memory: ten thousand calls that Weir holds, and ten thousand connections that have had an
  * answer and say nothing more. KiB each of memory that no file backs, garbage collected before and after; the bodies
- * of held calls are subtracted, the connections that carry them are not.
+ * of held calls are subtracted, the connections that carry them are not. Beside it in the same run: an idle connection
+ * of a server of Node's that does nothing, which no proxy on it can cost less than.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ask, closeAll, open, type Caller } from './hold/callers.ts'
 import { rounded } from './overhead/quantiles.ts'
-import { buildWeir, startUpstream, startWeir } from './targets/all.ts'
+import { buildWeir, startBareServer, startUpstream, startWeir } from './targets/all.ts'
 import { inspect, inspected } from './targets/inspection.ts'
 import { residentBytesOf, type Target } from './targets/target.ts'
 
@@ -37,13 +38,21 @@ export async function run(options: { smoke: boolean }): Promise<Record<string, u
   const directory = mkdtempSync(join(tmpdir(), 'weir-bench-hold-'))
   const upstream = await startUpstream()
   try {
-    const idle = await grown(upstream.port, directory, count, { occupy: idleConnection, held: 0 })
+    const file = join(directory, 'seen.json')
+    const { node, env } = inspected(file, true)
+    const weir = (): Promise<Server> => startHolding(upstream.port, directory, node, env)
+    const bare = await grown(() => startBareServer(node, env), file, count, {
+      occupy: idleConnection,
+      held: 0,
+    })
+    const idle = await grown(weir, file, count, { occupy: idleConnection, held: 0 })
     // The first one takes the one place there is at the upstream.
-    const held = await grown(upstream.port, directory, count, { occupy: heldCall, held: count - 1 })
+    const held = await grown(weir, file, count, { occupy: heldCall, held: count - 1 })
     const bodyKib = BODY.length / 1024
     return {
       count,
       kibPerIdleConnection: rounded(idle.residentKib, 2),
+      bareKibPerIdleConnection: rounded(bare.residentKib, 2),
       heapKibPerIdleConnection: rounded(idle.heapKib, 2),
       kibPerHeldCall: rounded(held.residentKib - bodyKib, 2),
       heapKibPerHeldCall: rounded(held.heapKib, 2),
@@ -60,23 +69,31 @@ interface Crowd {
   readonly held: number
 }
 
-/** How much larger a fresh process is for each of `count` that occupy it at once. */
-async function grown(
+type Server = Target & { readonly operator?: number }
+
+async function startHolding(
   upstreamPort: number,
   directory: string,
-  count: number,
-  { occupy, held }: Crowd,
-): Promise<{ residentKib: number; heapKib: number }> {
-  const file = join(directory, 'seen.json')
+  node: readonly string[],
+  env: Record<string, string>,
+): Promise<Server> {
   const config = join(directory, 'weir.yaml')
   const policy = join(directory, 'policy.yaml')
   writeFileSync(policy, POLICY)
   const limits = { connections: 100_000, keepAlive: '1h' }
   const hold = { totalBytes: '1GiB' }
   writeFileSync(config, JSON.stringify({ limits, hold }))
-  const { node, env } = inspected(file, true)
-  const args = ['--config', config, `--policies=${policy}`]
-  const weir = await startWeir(upstreamPort, args, node, env)
+  return startWeir(upstreamPort, ['--config', config, `--policies=${policy}`], node, env)
+}
+
+/** How much larger a fresh process is for each of `count` that occupy it at once. */
+async function grown(
+  start: () => Promise<Server>,
+  file: string,
+  count: number,
+  { occupy, held }: Crowd,
+): Promise<{ residentKib: number; heapKib: number }> {
+  const weir = await start()
   const callers: Caller[] = []
   try {
     await warmUp(weir)
@@ -121,7 +138,8 @@ async function heldCall(weir: Target, { socket }: Caller): Promise<void> {
 }
 
 /** @throws when Weir does not hold exactly so many: the figure would be of something else */
-async function untilHeld(weir: { readonly operator: number }, wanted: number): Promise<void> {
+async function untilHeld(weir: Server, wanted: number): Promise<void> {
+  if (wanted === 0) return
   let held = -1
   for (let looks = 0; looks < MOST_LOOKS && held !== wanted; looks++) {
     if (looks > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
@@ -132,7 +150,7 @@ async function untilHeld(weir: { readonly operator: number }, wanted: number): P
   if (held !== wanted) throw new Error(`${held} calls are held instead of ${wanted}`)
 }
 
-async function size(weir: Target, file: string): Promise<{ resident: number; heap: number }> {
+async function size(weir: Server, file: string): Promise<{ resident: number; heap: number }> {
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
   const { memory } = await inspect(weir.pid, file)
   return { resident: residentBytesOf(weir.pid), heap: memory.heapUsed + memory.external }

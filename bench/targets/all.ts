@@ -95,6 +95,13 @@ function startSeam(name: 'weirWhole' | 'weirBare', upstreamPort: number): Promis
   return startScript(name, 'weir-seam.mjs', upstreamPort, name, { prefix: '/api', shapes })
 }
 
+/** @param node arguments of Node */
+export async function startBareServer(node: readonly string[], env: Record<string, string>): Promise<Target> {
+  const port = await freePort()
+  const args = [...node, join(HERE, 'bare-server.mjs'), String(port)]
+  return target('bare', port, await startProcess(process.execPath, args, port, env), {})
+}
+
 async function startScript(
   name: string,
   script: string,
