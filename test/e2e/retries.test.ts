@@ -6,9 +6,6 @@ import { eventually, startWorld } from './kit.ts'
 const WIDTH = 16
 const WAVES = ['alpha', 'gamma-']
 
-/** Far enough for the whole fan-out to have left before its first failure is back. */
-const DISTANCE_MS = 100
-
 // Loading a client stops this process for longer than some of them wait: all are loaded before the first is timed.
 beforeAll(async () => {
   const world = await startWorld({ upstream: 'tools' })
@@ -22,7 +19,7 @@ beforeAll(async () => {
 
 describe.concurrent.each(CLIENTS)('of $name', { timeout: 120_000 }, (client) => {
   it(client.retries ? 'the retries are counted' : 'nothing is taken for a retry', async ({ expect }) => {
-    const world = await startWorld({ upstream: client.upstream, distanceMs: DISTANCE_MS })
+    const world = await startWorld({ upstream: client.upstream, patient: true })
     const driver = await client.connect(world.base('clerk'))
     try {
       const failing = { from: 0, until: Infinity, errorRatio: 0.3, errorStatus: 500 }
@@ -32,7 +29,14 @@ describe.concurrent.each(CLIENTS)('of $name', { timeout: 120_000 }, (client) => 
       for (const wave of WAVES) {
         const own = Array.from({ length: WIDTH }, (_, at) => `${wave}${String(at).padStart(2, '0')}`)
         ids.push(...own)
-        await Promise.all(own.map((id) => driver.ask({ id, text: id }).catch(() => {})))
+        world.wire?.keep()
+        const asked = own.map((id) => driver.ask({ id, text: id }).catch(() => {}))
+        // The whole fan-out has left before its first failure is back.
+        expect(await eventually(() => own.every((id) => world.sandbox.ledger.calls.has(id)), 10_000)).toBe(
+          true,
+        )
+        world.wire?.pass()
+        await Promise.all(asked)
       }
       expect(await eventually(() => world.app.core.read(performance.now()).open === 0)).toBe(true)
       const made = ids.map((id) => world.call(id).attempts)
