@@ -11,7 +11,7 @@ import type { ForwardRoom } from './forward.ts'
 import { responseHeaders, responseTrailers } from './headers.ts'
 import { linger } from './linger.ts'
 import { readHints } from './quota-headers.ts'
-import { LENT_BYTES } from './wire/wire-call.ts'
+import { LENT_BYTES, WireCall } from './wire/wire-call.ts'
 
 /** Two progress marks of one stream are at least this far apart. */
 const CHUNK_MARK_MS: Millis = 1
@@ -79,7 +79,7 @@ export class Answer {
     sign(call, headers)
     this.#response.writeHead(status, reasonPhrase(statusText), headers)
     // The head leaves together with the first bytes if those are here, and alone if they are not.
-    process.nextTick(flushHead, this)
+    if (!isFollowed(this.#controller)) process.nextTick(flushHead, this)
   }
 
   /** Without effect once bytes have followed the head. */
@@ -156,6 +156,11 @@ class CodedError extends Error {
 
 function flushHead(answer: Answer): void {
   answer.flushHead()
+}
+
+/** undici does not say what is to come. */
+function isFollowed(controller: Dispatcher.DispatchController): boolean {
+  return controller instanceof WireCall && controller.isFollowed
 }
 
 /** Marks of ours on an upstream's answer. */

@@ -11,7 +11,7 @@ import type { Sandbox } from '../../src/demo/sandbox.ts'
 import type { LedgerCall } from '../../src/demo/sandbox-ledger.ts'
 import type { SandboxBehaviour } from '../../src/demo/sandbox-script.ts'
 import type { Call } from '../../src/proxy/call.ts'
-import { startPatientWire, type PatientWire } from './patient-wire.ts'
+import { startDistance, type Distance } from './distance.ts'
 
 /** Names a logical call towards the sandbox; nothing that Weir reads. */
 export const ID_HEADER = 'x-call-id'
@@ -46,8 +46,8 @@ export interface World {
   /** When the upstream got the first try of a call, on the clock of Weir's verdicts. */
   reachedAt(id: string): Millis
   readonly retries: number
-  /** Of a patient world: the way to the sandbox. */
-  readonly wire: PatientWire | undefined
+  /** The way to the sandbox, when it is far. */
+  readonly wire: Distance | undefined
   close(): Promise<void>
 }
 
@@ -61,8 +61,8 @@ export interface WorldOptions {
   readonly hopMs?: Millis
   /** More of `weir.yaml`. */
   readonly config?: string
-  /** Its answers can be kept back. */
-  readonly patient?: boolean
+  /** How far away the sandbox is: each way takes as long. */
+  readonly distanceMs?: Millis
   readonly onCallEnd?: (call: Call, id: string) => void
 }
 
@@ -70,7 +70,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const name = options.upstream ?? 'openai'
   const sandbox = createSandbox({ behaviour: options.behaviour ?? {}, idHeader: ID_HEADER })
   await sandbox.listen()
-  const wire = options.patient === true ? await startPatientWire(sandbox.url) : undefined
+  const wire =
+    options.distanceMs === undefined ? undefined : await startDistance(sandbox.url, options.distanceMs)
   const directory = await mkdtemp(join(tmpdir(), 'weir-e2e-'))
   const file = join(directory, 'e2e.yaml')
   await writeFile(file, options.policy ?? WATCHING)

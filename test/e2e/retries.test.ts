@@ -5,6 +5,7 @@ import { eventually, startWorld } from './kit.ts'
 
 const WIDTH = 16
 const WAVES = ['alpha', 'gamma-']
+const DISTANCE_MS = 100
 
 // Loading a client stops this process for longer than some of them wait: all are loaded before the first is timed.
 beforeAll(async () => {
@@ -19,7 +20,7 @@ beforeAll(async () => {
 
 describe.concurrent.each(CLIENTS)('of $name', { timeout: 120_000 }, (client) => {
   it(client.retries ? 'the retries are counted' : 'nothing is taken for a retry', async ({ expect }) => {
-    const world = await startWorld({ upstream: client.upstream, patient: true })
+    const world = await startWorld({ upstream: client.upstream, distanceMs: DISTANCE_MS })
     const driver = await client.connect(world.base('clerk'))
     try {
       const failing = { from: 0, until: Infinity, errorRatio: 0.3, errorStatus: 500 }

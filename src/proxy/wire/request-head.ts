@@ -21,8 +21,8 @@ export interface RequestHead {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** Whatever would end a line, or is no byte. */
-const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+/** Whatever would end a line, or is no byte; looked for in all fields at once. */
+const NO_FIELD = /[^\t\x20-\x7e\x80-\xff]/
 const NO_TARGET = /[^\x21-\x7e\x80-\xff]/
 /** RFC 9110 8.6: a method whose body means something says that there is none. */
 const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
@@ -38,6 +38,7 @@ export function requestHead(
   host: string,
 ): RequestHead {
   if (names.of(method) === 'none' || NO_TARGET.test(path)) throw invalid('the method or the target')
+  if (NO_FIELD.test(headers.join(''))) throw invalid('a header')
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`
   text += isUpgrade ? 'connection: upgrade\r\nupgrade: websocket\r\n' : 'connection: keep-alive\r\n'
   let length = -1
@@ -45,7 +46,7 @@ export function requestHead(
     const name = headers[index]!
     const value = headers[index + 1]!
     const kind = names.of(name)
-    if (kind === 'none' || NO_VALUE.test(value)) throw invalid(`header ${index / 2}`)
+    if (kind === 'none') throw invalid(`the name of header ${index / 2}`)
     if (kind === 'length') length = saidLength(value, length)
     text += `${name}: ${value}\r\n`
   }

@@ -16,6 +16,8 @@ export class WireCall implements Dispatcher.DispatchController {
   connection: WireConnection | undefined
   rawHeaders: string[] = []
   rawTrailers: string[] = []
+  /** Body bytes came with the head: they are told in the same turn. */
+  isFollowed = false
   aborted = false
   paused = false
   reason: Error | null = null

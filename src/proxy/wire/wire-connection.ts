@@ -214,6 +214,7 @@ export class WireConnection {
     this.#head = head
     this.keepAliveMs = head.keepAliveMs
     call.rawHeaders = head.fields
+    call.isFollowed = head.length > 0 && !isAll
     call.handler.onResponseStart?.(call, head.status, NO_FIELDS, decoded(head.reason))
     if (this.#call !== call) return
     if (head.length === 0) this.#end(call, isAll)
