@@ -234,6 +234,44 @@ describe('the books', () => {
     expect(driver.released.length + driver.expired.length).toBeGreaterThanOrEqual(held)
   })
 
+  it('draining lets nobody go whose answer would come too late: it is told in time when to come', () => {
+    const driver = limited('{ do: hold, hold: { max: 30s }, limits: [{ per: upstream, concurrency: 1 }] }')
+    for (let call = 0; call < 20; call++) {
+      driver.arrive({ fingerprint: call })
+      driver.answer(driver.last, 200, 400)
+    }
+    driver.arrive({ fingerprint: 100 })
+    const atWork = driver.last
+    const waiting = [101, 102, 103].map((fingerprint) => {
+      driver.arrive({ fingerprint })
+      return driver.last
+    })
+    const from = driver.now
+    driver.core.drain(from, from + 1000)
+    driver.answer(atWork, 200, 400)
+    driver.advance(1)
+    expect(driver.released).toEqual(waiting.slice(0, 1))
+    driver.advance(198)
+    expect(new Set(driver.expired.map(({ call }) => call))).toEqual(new Set(waiting.slice(1)))
+    for (const { reason, slotAt } of driver.expired) {
+      expect(reason).toBe('draining')
+      expect(slotAt).toBeGreaterThan(from)
+    }
+    driver.answer(waiting[0]!, 200, 200)
+    expect(driver.upstream()).toMatchObject({ inFlight: 0, held: 0 })
+  })
+
+  it('draining ends a wait for an instant that comes after it', () => {
+    const driver = limited(
+      '{ do: hold, hold: { max: 2m }, limits: [{ per: upstream, rate: 1/min, burst: 1 }] }',
+    )
+    driver.arrive({ fingerprint: 1 })
+    expect(driver.arrive({ fingerprint: 2 }).do).toBe('hold')
+    driver.core.drain(driver.now, driver.now + 1000)
+    driver.advance(1000)
+    expect(driver.expired.map(({ reason }) => reason)).toEqual(['draining'])
+  })
+
   it('arrivals = outcomes + open calls at every instant, and all counters return to zero', () => {
     const step = fc.record({
       act: fc.constantFrom('arrive', 'ok', 'drop', 'fail', 'leave', 'wait', 'arrive', 'arrive'),

@@ -17,6 +17,16 @@ describe('Agenda', () => {
     expect(agenda.take(5)).toBe(-1)
   })
 
+  it('brings an instant forward, and does not put it off', () => {
+    const agenda = new Agenda()
+    agenda.add(1, 10)
+    agenda.addNoLater(1, 20)
+    expect(agenda.nextAt()).toBe(10)
+    agenda.addNoLater(1, 5)
+    agenda.addNoLater(2, 7)
+    expect([agenda.nextAt(), agenda.take(5), agenda.nextAt(), agenda.take(7)]).toEqual([5, 1, 7, 2])
+  })
+
   it('keeps only the last instant of a call, and none of a removed one, like a plain map', () => {
     const step = fc.record({
       act: fc.constantFrom('add', 'remove', 'take'),

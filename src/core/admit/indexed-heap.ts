@@ -27,6 +27,12 @@ export class IndexedHeap {
     return (this.#places[id] ?? 0) > 0
   }
 
+  /** Of a member; Infinity = it is not in. */
+  keyOf(id: number): number {
+    const place = (this.#places[id] ?? 0) - 1
+    return place < 0 ? Infinity : (this.#keys[place] ?? Infinity)
+  }
+
   /** Puts a member in, or moves it to another key. */
   set(id: number, key: number): void {
     if (id >= this.#places.length) this.#places = enlarged(this.#places, id)

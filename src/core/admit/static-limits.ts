@@ -5,7 +5,7 @@
 import { Concurrency } from '../limit/concurrency.ts'
 import { Gcra } from '../limit/gcra.ts'
 import type { Millis, Reason } from '../model.ts'
-import { KeyShares, MOST_KEYS, type KeyNews } from '../fleet/key-shares.ts'
+import { KeyShares, MOST_KEYS, type KeyLimit, type KeyNews } from '../fleet/key-shares.ts'
 import { hashId } from '../fleet/sketch.ts'
 import type { Policy, Rule, StaticLimit } from '../policy.ts'
 
@@ -151,17 +151,17 @@ export class StaticLimits {
       const { per, scope } = limit
       const slots = per === 'upstream' ? sizes.upstreams : per === 'agent' ? sizes.agents : sizes.workflows
       const name = `${rule.id} ${index}`
+      const isShared = scope === 'fleet'
       if (limit.rate > 0) {
         const rate = new Gcra({ slots, ratePerSecond: limit.rate, burst: limit.burst })
-        const shares = scope === 'fleet' ? sharedRate(sizes, per, name, slots, limit.rate, rate) : undefined
+        const calls = callsPerSecond(slots, limit.rate, rate)
+        const shares = isShared ? shared(sizes, per, name, calls) : undefined
         add({ per, shares, rate, concurrency: undefined, reason: 'rate-limit' })
       }
       if (limit.concurrency > 0) {
         const concurrency = new Concurrency({ slots, limit: limit.concurrency })
-        const shares =
-          scope === 'fleet'
-            ? sharedPlaces(sizes, per, name, slots, limit.concurrency, concurrency)
-            : undefined
+        const calls = callsAtOnce(slots, limit.concurrency, concurrency)
+        const shares = isShared ? shared(sizes, per, name, calls) : undefined
         add({ per, shares, rate: undefined, concurrency, reason: 'concurrency-limit' })
       }
     }
@@ -169,60 +169,47 @@ export class StaticLimits {
     if (width !== undefined && width !== Infinity) {
       const slots = sizes.workflows
       const concurrency = new Concurrency({ slots, limit: width })
-      const shares = sharedPlaces(sizes, 'workflow', `${rule.id} width`, slots, width, concurrency)
+      const shares = shared(sizes, 'workflow', `${rule.id} width`, callsAtOnce(slots, width, concurrency))
       add({ per: 'workflow', shares, rate: undefined, concurrency, reason: 'fan-out' })
     }
     return numbers
   }
 }
 
-function sharedRate(
-  sizes: TableSizes,
-  per: StaticLimit['per'],
-  name: string,
-  slots: number,
-  limit: number,
-  rate: Gcra,
-): KeyShares | undefined {
-  const { nameOf } = sizes
-  if (nameOf === undefined) return undefined
-  return new KeyShares({
+/** A limit before its keys have names that all replicas know. */
+type Countable = Omit<KeyLimit, 'idOf'>
+
+function callsPerSecond(slots: number, limit: number, rate: Gcra): Countable {
+  return {
     slots,
     limit,
     unit: 'per second',
-    idOf: idsOf(nameOf, per, `${name} ${limit}/s`),
     inUse: () => 0,
     onPart: (slot, before, part, at) => rate.rescale(slot, at, before, part),
-  })
+  }
 }
 
-function sharedPlaces(
+function callsAtOnce(slots: number, limit: number, concurrency: Concurrency): Countable {
+  return { slots, limit, unit: 'at once', inUse: (slot) => concurrency.count(slot), onPart: () => {} }
+}
+
+/**
+ * Divides a limit among all replicas; undefined = there are no others. Replicas of another policy divide another limit:
+ * its figure is part of the name.
+ */
+function shared(
   sizes: TableSizes,
   per: StaticLimit['per'],
   name: string,
-  slots: number,
-  limit: number,
-  concurrency: Concurrency,
+  counted: Countable,
 ): KeyShares | undefined {
   const { nameOf } = sizes
   if (nameOf === undefined) return undefined
+  const figure = `${counted.limit}${counted.unit === 'per second' ? '/s' : ''}`
   return new KeyShares({
-    slots,
-    limit,
-    unit: 'at once',
-    idOf: idsOf(nameOf, per, `${name} ${limit}`),
-    inUse: (slot) => concurrency.count(slot),
-    onPart: () => {},
+    ...counted,
+    idOf: (slot) => hashId(`${name} ${figure} ${per} ${nameOf(per, slot)}`),
   })
-}
-
-/** Replicas of another policy divide another limit: its figure is part of the name. */
-function idsOf(
-  nameOf: NonNullable<TableSizes['nameOf']>,
-  per: StaticLimit['per'],
-  limit: string,
-): (slot: number) => number {
-  return (slot) => hashId(`${limit} ${per} ${nameOf(per, slot)}`)
 }
 
 function keyOf(gate: Gate, keys: Keys): number {
