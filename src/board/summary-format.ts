@@ -60,6 +60,7 @@ const NUMBERS: Readonly<Record<Numbers, readonly [number: number, scale: number]
   heardFraction: [36, 128],
   fine: [37, 1],
   late: [38, 1],
+  learned: [39, 1],
 }
 
 const LISTS: Readonly<Record<Lists, number>> = {

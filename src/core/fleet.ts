@@ -33,6 +33,8 @@ export interface UpstreamSummary {
   readonly scored: number
   readonly scores: number
   readonly effects: number
+  /** Samples that it has learned of the upstream in health, of those that it has not yet forgotten. */
+  readonly learned: number
   /** Errors, since start: outcomes, and failures among them by weight. */
   readonly outcomes: number
   readonly failures: number

@@ -65,6 +65,13 @@ describe('what other replicas said', () => {
       expect(reader.fleet(writer.fleet(told))).toEqual(told)
   })
 
+  it('is read of journals of before there was a word of what was learned', () => {
+    const told = fleet(0, 1, { inFlight: 1 })
+    const line = new HeardWriter({ hidesNames: false }).fleet(told).replace('"learned":0,', '')
+    expect(line).not.toContain('learned')
+    expect(new HeardReader().fleet(line)).toEqual(told)
+  })
+
   it('leaves out a replica whose former word is missing until all of it is told again', () => {
     const writer = new HeardWriter({ hidesNames: false })
     const reader = new HeardReader()

@@ -85,7 +85,8 @@ export class HeardReader {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the writer above wrote it
     const view = JSON.parse(text) as FleetView & { readonly peers: readonly WrittenPeer[] }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the writer above wrote it
-    return { ...view, peers: this.#read(view.upstream, view.peers) as unknown as FleetView['peers'] }
+    const peers = this.#read(view.upstream, view.peers) as unknown as FleetView['peers']
+    return { ...view, peers: peers.map((peer) => ({ ...peer, summary: { ...NOT_SAID, ...peer.summary } })) }
   }
 
   callers(text: string): CallersView {
@@ -109,6 +110,9 @@ export class HeardReader {
     return peers
   }
 }
+
+/** What older releases of Weir did not say, in their journals: as a word without it is read. */
+const NOT_SAID = { learned: 0 }
 
 const NOBODY: ReadonlyMap<string, HeardPeer> = new Map()
 

@@ -44,6 +44,9 @@ function sidecars(name: string, seed: number, lastsMs: number, phase: Partial<Ph
 
 /** A fifth of its speed for half a minute. */
 export const brownout = sidecars('brownout', 31, 30_000, { slow: 5 })
+/** The same at an upstream that nobody knows for longer than 14 s, when none of the sidecars has made 200 calls. */
+export const strangers = earlier(brownout, 14_000)
+
 /** A quarter of its servers, and a queue that runs over. */
 export const shrunk = sidecars('shrunk', 32, 25_000, { servers: 5 })
 /** Four of ten calls fail, and are tried again. */
@@ -54,6 +57,19 @@ export const dead = sidecars('dead', 34, 10_000, { stopped: true })
 export const quota = sidecars('quota', 35, 25_000, {
   rateLimit: { perSecond: 25, retryAfterMs: 2000, lockoutMs: 500 },
 })
+
+function earlier(scenario: Scenario, from: number): Scenario {
+  const { trouble, durationMs, upstreams } = scenario
+  const [api] = Object.values(upstreams)
+  const until = trouble.until - trouble.from + from
+  return {
+    ...scenario,
+    name: 'strangers',
+    durationMs: durationMs - trouble.from + from,
+    trouble: { ...trouble, from, until },
+    upstreams: { api: { ...api!, phases: api!.phases.map((phase) => ({ ...phase, from, until })) } },
+  }
+}
 
 export const FLEET_SCENARIOS: readonly Scenario[] = [brownout, shrunk, failing, dead, quota]
 

@@ -218,6 +218,41 @@ describe('drift detector', () => {
     expect(lane.detector.reading(lane.now).etaMs).toBe(0)
   })
 
+  it('is warm by its part of the samples where other replicas have seen the rest, and then judges', () => {
+    const lane = new Lane()
+    lane.detector.back(175, 8)
+    lane.run(59, { rate: 0.5 })
+    for (let second = 0; second < 3; second++) {
+      lane.detector.back(175, 8)
+      lane.run(1, { rate: 10 })
+    }
+    expect(lane.detector.reading(lane.now).warm).toBe(true)
+    expect(lane.secondsUntil('slow', { factor: 5, rate: 20 })).toBeLessThanOrEqual(15)
+  })
+
+  it('tells how much it has learned in health, and nothing of what it saw meanwhile', () => {
+    const lane = new Lane()
+    expect(lane.detector.told.learned).toBe(0)
+    lane.run(10, { rate: 3 })
+    expect(lane.detector.told.learned).toBe(30)
+    lane.run(1, { healthy: false })
+    expect(lane.detector.told.learned).toBe(0)
+    const warm = warmLane()
+    const { learned } = warm.detector.told
+    warm.run(300, { factor: 3, healthy: false })
+    expect(warm.detector.told.learned).toBe(learned)
+  })
+
+  it('does not come to know an upstream by what it saw of its trouble', () => {
+    const lane = new Lane()
+    lane.detector.back(10_000, 8)
+    lane.run(70, { factor: 5, rate: 4, healthy: false })
+    lane.run(1, { rate: 4 })
+    expect(lane.detector.reading(lane.now).warm).toBe(false)
+    lane.run(10, { rate: 4 })
+    expect(lane.detector.healthyQ(0.5)).toBeLessThan(300)
+  })
+
   it('recovers from errors after clearMs of good answers', () => {
     const lane = warmLane()
     lane.run(30, { failing: 0.5 })

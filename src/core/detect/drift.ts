@@ -42,6 +42,15 @@ export interface DriftReading {
   readonly warm: boolean
 }
 
+/** Counts and sums of calls, as replicas tell them. */
+interface Seen {
+  readonly scored: number
+  readonly scores: number
+  readonly effects: number
+  readonly outcomes: number
+  readonly failures: number
+}
+
 const LEAST_TICK_MS = 500
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 3_600_000
@@ -139,16 +148,22 @@ export class DriftDetector {
     this.#errors.record(failureWeight, at)
   }
 
-  /** What this replica alone has seen since start, for the others. */
-  get told(): { scored: number; scores: number; effects: number; outcomes: number; failures: number } {
-    return { ...this.#scores.first.told, ...this.#errors.told }
+  /** What this replica alone has seen since start, and how much it has learned of the upstream in health. */
+  get told(): Seen & { learned: number } {
+    const { first, reference } = this.#scores
+    return { ...first.told, ...this.#errors.told, learned: Math.round(reference.samples) }
+  }
+
+  /**
+   * Others have learned so much of the upstream, in samples: with `replicas` of them, this one included, each needs that
+   * much less of its own to know it, since each judges the scores of all.
+   */
+  back(learned: number, replicas: number): void {
+    this.#scores.reference.back(learned, replicas)
   }
 
   /** What other replicas have seen since the last time. */
-  hear(
-    news: { scored: number; scores: number; effects: number; outcomes: number; failures: number },
-    at: Millis,
-  ): void {
+  hear(news: Seen, at: Millis): void {
     if (news.scored > 0) this.#scores.hear(at)
     this.#scores.first.hear(news.scored, news.scores, news.effects)
     if (news.outcomes > 0) this.#errors.hear(news.outcomes, Math.min(news.failures, news.outcomes), at)
@@ -167,7 +182,7 @@ export class DriftDetector {
     if (now - this.#scores.heardAt > IDLE_MS) this.#rest()
     this.#latchAll(now)
     this.#minuteHealthy &&= learning
-    if (!this.#scores.reference.known) this.#warmUp(now, healthy)
+    if (!this.#scores.reference.known) this.#warmUp(now, learning)
     if (now - this.#stepAt >= STEP_MS) this.#step(now)
     if (now - this.#minuteAt >= MINUTE_MS) this.#minute(now)
     this.#state = this.#judge()
@@ -248,11 +263,13 @@ export class DriftDetector {
     return watch || this.#creeping ? 'watch' : 'healthy'
   }
 
-  #warmUp(now: Millis, healthy: boolean): void {
-    if (!healthy || this.#failing.on) return
+  /** What is seen in trouble is forgotten at once: who comes to know the upstream just after it must not take it for health. */
+  #warmUp(now: Millis, learning: boolean): void {
     const { warmUpSamples, warmUpMs } = this.#thresholds
-    if (this.#scores.samples < warmUpSamples || now - this.#scores.coldFrom < warmUpMs) return
-    this.#scores.reference.absorb()
+    const { samples, coldFrom, reference } = this.#scores
+    if (!learning || this.#failing.on) return reference.discard()
+    if (samples * reference.backing < warmUpSamples || now - coldFrom < warmUpMs) return
+    reference.absorb()
   }
 
   #step(now: Millis): void {

@@ -240,6 +240,7 @@ export class FleetMember {
   /** With each beat, before the limit is judged. `elapsed` since the last one. */
   beat(now: Millis, elapsed: Millis, healthy: boolean, doubtful: boolean): void {
     this.fleet.age(now)
+    this.#state.drift.back(this.fleet.learned, this.fleet.replicas)
     if (this.fleet.joined) {
       const saturated = this.held > 0 && this.load >= this.#state.limit.value - 1
       this.flow.tick(elapsed, { inFlight: Math.round(this.load), healthy, saturated, doubtful })

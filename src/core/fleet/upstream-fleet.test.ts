@@ -32,6 +32,18 @@ describe('what is known of the others at an upstream', () => {
     expect([0, 1500, 3250, 4999].map((at) => Math.round(inFlightAt(at)))).toEqual([70, 70, 35, 0])
   })
 
+  it('counts what each has learned for as long as it is there', () => {
+    const fleet = new UpstreamFleet()
+    const words = [peer('a', 0, { learned: 40 }), peer('b', 3000, { learned: 2 }), peer('older', 3000)]
+    fleet.learn(view(4000, words), 0)
+    expect(fleet.learned).toBe(42)
+    fleet.learn(view(5000, words), 0)
+    expect(fleet.learned).toBe(2)
+    fleet.learn(view(5000, words, { linked: false }), 0)
+    fleet.age(10_000)
+    expect(fleet.learned).toBe(0)
+  })
+
   it('is new once: a word that is heard again adds nothing', () => {
     const fleet = new UpstreamFleet()
     fleet.learn(view(0, [peer('a', 0, { scored: 10, failures: 3 })]), 0)

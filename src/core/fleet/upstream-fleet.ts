@@ -83,6 +83,8 @@ export class UpstreamFleet {
   overdue = 0
   rate = 0
   healthyRate = 0
+  /** Samples that the others have learned of the upstream in health. */
+  learned = 0
   failuresInRow = 0
   /** Nobody who sends calls there has had a good answer lately. */
   allFailing = false
@@ -248,6 +250,7 @@ export class UpstreamFleet {
       this.overdue += summary.overdue * weight
       this.rate += summary.rate * weight
       this.healthyRate += summary.healthyRate * weight
+      this.learned += summary.learned
       this.failuresInRow += summary.failuresInRow * weight
       if (summary.attempts > 0 && summary.failuresInRow === 0) allFailing = false
       if (summary.allowance < 0 || this.allowances < 0) this.allowances = -1
@@ -283,6 +286,7 @@ export class UpstreamFleet {
     this.overdue = 0
     this.rate = 0
     this.healthyRate = 0
+    this.learned = 0
     this.failuresInRow = 0
     this.allFailing = false
     this.allowances = 0

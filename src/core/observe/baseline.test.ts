@@ -18,6 +18,14 @@ describe('normal score', () => {
   })
 })
 
+/** Of so many calls that took as long. */
+function madeOf(calls: number, backing?: number): Baseline {
+  const baseline = new Baseline()
+  for (let call = 0; call < calls; call++) baseline.record(latencyBucket(100))
+  baseline.absorb(backing)
+  return baseline
+}
+
 describe('baseline', () => {
   it('scores healthy times around 0 with a deviation near 1, whatever their shape', () => {
     const random = seeded(7)
@@ -47,6 +55,28 @@ describe('baseline', () => {
     baseline.discard()
     baseline.absorb()
     expect(baseline.q50).toBe(healthy)
+  })
+
+  it('takes no call of a healthy tail for late because it has seen few: as often as with many, or less', () => {
+    const random = seeded(5)
+    const draw = (): number => 100 * Math.exp(random() ** 3 * 3)
+    const lateBy = (samples: number): number => {
+      let late = 0
+      for (let turn = 0; turn < 200; turn++) {
+        const baseline = new Baseline()
+        for (let i = 0; i < samples; i++) baseline.record(latencyBucket(draw()))
+        baseline.absorb()
+        for (let i = 0; i < 100; i++) if (draw() > baseline.q90) late++
+      }
+      return late / 20_000
+    }
+    for (const few of [13, 25, 60]) expect(lateBy(few)).toBeLessThan(0.11)
+    expect(lateBy(100)).toBeCloseTo(0.1, 1)
+  })
+
+  it('is trusted as one of all the samples that stand behind it', () => {
+    expect(madeOf(25, 8).trust).toBe(madeOf(200).trust)
+    expect(madeOf(25).trust).toBeLessThan(madeOf(25, 8).trust)
   })
 
   it('has effects around 0 in health, though a tenth of the calls is five times as slow', () => {

@@ -18,13 +18,15 @@ const MOST_EFFECT = 5
  * that was rare come with such a one, and a shift of the mix is full of them (bench/drift.ts, mixShiftFalseAlarms).
  */
 const HALF_TRUSTED = 200
+/** A reference of fewer judges nothing alone: the median of so many is known to an eighth of a deviation. */
+export const LEAST_SAMPLES = 100
 /** Half-life of the reference: 30 absorbed minutes. */
 const KEEP_MINUTE = 0.977
 /** Samples below which nothing is forgotten. */
 const LIGHT = 1_000
 
 export class Baseline {
-  /** Healthy quantiles in ms; 0 = nothing absorbed. */
+  /** Healthy quantiles in ms; 0 = nothing absorbed. Of few samples `q90` is further out. */
   q50: Millis = 0
   q90: Millis = 0
   q95: Millis = 0
@@ -32,8 +34,9 @@ export class Baseline {
   #log2Mean = 0
   #log2Q50 = 0
   #trust = 0
-  /** The median that creep is measured from; outlives `restart`. */
+  /** The median that creep is measured from, and the samples that it is of; they outlive `restart`. */
   anchorQ50: Millis = 0
+  anchorTotal = 0
   /** Whether anything was ever recorded. */
   seen = false
   readonly counts = new Float32Array(LATENCY_BUCKETS)
@@ -89,8 +92,11 @@ export class Baseline {
   /**
    * Takes in what is pending. The reference keeps share KEEP_MINUTE of its weight, all of it while it is light:
    * at a call a minute a reference that forgets is no reference.
+   *
+   * @param backing samples of the whole fleet for each one here: references of several replicas are off by luck of
+   * their own, and where the scores of all are added up they are trusted as one reference of as many samples
    */
-  absorb(): void {
+  absorb(backing = 1): void {
     if (this.#pendingTotal === 0) return
     const keep = this.#total < LIGHT ? 1 : KEEP_MINUTE
     let total = 0
@@ -102,10 +108,10 @@ export class Baseline {
     this.#total = total
     this.discard()
     this.q50 = quantileOf(this.counts, total, 0.5)
-    this.q90 = quantileOf(this.counts, total, 0.9)
+    this.q90 = quantileOf(this.counts, total, lateShare(total))
     this.q95 = quantileOf(this.counts, total, 0.95)
     this.#log2Q50 = Math.log2(this.q50)
-    this.#rescore()
+    this.#rescore(backing)
   }
 
   discard(): void {
@@ -125,7 +131,7 @@ export class Baseline {
   }
 
   /** Mid-ranks, so that a bucket that holds half of all times scores by its middle and not by its edge. */
-  #rescore(): void {
+  #rescore(backing: number): void {
     let below = 0
     let mean = 0
     let over = 0
@@ -140,9 +146,23 @@ export class Baseline {
     }
     mean /= this.#total
     this.#log2Mean = over / this.#total
-    this.#trust = this.#total / (this.#total + HALF_TRUSTED)
+    const samples = this.#total * backing
+    this.#trust = samples / (samples + HALF_TRUSTED)
     for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
       this.#scores[bucket] = (this.#scores[bucket]! - mean) * this.#trust
     }
   }
+}
+
+/**
+ * The share of calls below `q90`. What 25 samples take for their slowest tenth may be anybody's fifth, and calls would be
+ * overdue on the calmest day: below LEAST_SAMPLES it is sought two deviations of a share further out.
+ */
+function lateShare(samples: number): number {
+  const astray = deviationOfShare(0.9, samples) - deviationOfShare(0.9, LEAST_SAMPLES)
+  return Math.min(0.99, 0.9 + 2 * Math.max(0, astray))
+}
+
+function deviationOfShare(share: number, samples: number): number {
+  return Math.sqrt((share * (1 - share)) / samples)
 }

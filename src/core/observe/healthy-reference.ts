@@ -4,17 +4,18 @@
  */
 import type { Millis } from '../model.ts'
 import type { Quantiles } from '../reading.ts'
-import type { Baseline } from './baseline.ts'
+import { LEAST_SAMPLES, type Baseline } from './baseline.ts'
 import { LATENCY_BUCKETS, quantileOf } from './latency-histogram.ts'
 
-/** A stratum judges nothing before it knows this many times: its median is then known to an eighth of a deviation. */
-const LEAST_SAMPLES = 100
+/** Samples of other replicas stand for own ones only so far: of fewer than a dozen the median is any number. */
+const MOST_BACKING = 8
 
 export class HealthyReference {
   readonly #each: (visit: (baseline: Baseline) => void) => void
   readonly #whole = new Float32Array(LATENCY_BUCKETS)
   #total = 0
   #level = 0
+  #backing = 1
 
   constructor(each: (visit: (baseline: Baseline) => void) => void) {
     this.#each = each
@@ -38,10 +39,36 @@ export class HealthyReference {
     return this.#total > 0
   }
 
+  /** What it is made of, in samples; before that, what waits to be. */
+  get samples(): number {
+    if (this.known) return this.#total
+    let pending = 0
+    this.#each((baseline) => {
+      pending += baseline.pending
+    })
+    return pending
+  }
+
+  /** Samples of all replicas for each one here, 1..MOST_BACKING; 1 = nobody else knows the upstream. */
+  get backing(): number {
+    return this.#backing
+  }
+
+  /**
+   * Other replicas know `elsewhere` samples of the upstream. Theirs never enter this reference, they only make up for
+   * their number: at most as many for each one here as there are replicas, as if all had seen as much.
+   */
+  back(elsewhere: number, replicas: number): void {
+    const { samples } = this
+    const most = Math.min(Math.max(1, replicas), MOST_BACKING)
+    this.#backing = samples > 0 ? Math.min(most, 1 + elsewhere / samples) : 1
+  }
+
   absorb(): void {
     this.#each((baseline) => {
-      if (baseline.total > 0 || baseline.pending >= LEAST_SAMPLES) baseline.absorb()
-      if (baseline.anchorQ50 === 0) baseline.anchorQ50 = baseline.q50
+      const isEnough = baseline.pending * this.#backing >= LEAST_SAMPLES
+      if (baseline.total > 0 || isEnough) baseline.absorb(this.#backing)
+      if (baseline.anchorTotal < LEAST_SAMPLES) pin(baseline)
     })
     this.#sum()
   }
@@ -57,9 +84,7 @@ export class HealthyReference {
   }
 
   pinAnchor(): void {
-    this.#each((baseline) => {
-      baseline.anchorQ50 = baseline.q50
-    })
+    this.#each(pin)
     this.#level = 0
   }
 
@@ -67,6 +92,7 @@ export class HealthyReference {
   forgetAnchor(): void {
     this.#each((baseline) => {
       baseline.anchorQ50 = 0
+      baseline.anchorTotal = 0
     })
   }
 
@@ -85,4 +111,9 @@ export class HealthyReference {
     })
     this.#level = this.#total > 0 ? level / this.#total : 0
   }
+}
+
+function pin(baseline: Baseline): void {
+  baseline.anchorQ50 = baseline.q50
+  baseline.anchorTotal = baseline.total
 }
