@@ -68,7 +68,11 @@ const drift = z.strictObject({
     11.5,
     'Evidence of errors that makes an alarm; 11.5 is five failures in a row.',
   ),
-  warmUpSamples: setting(whole(20, 100_000), 200, 'Calls that make the first healthy reference.'),
+  warmUpSamples: setting(
+    whole(20, 100_000),
+    200,
+    'Calls that make the first healthy reference; those of other replicas count, up to seven times its own.',
+  ),
   warmUp: setting(duration('1s', '24h'), '60s', 'Least time that makes the first healthy reference.'),
   clear: setting(duration('1s', '1h'), '30s', 'How long the evidence must stay low before drift is over.'),
 })
