@@ -3,19 +3,10 @@ import { tallyOf } from './tally.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import { CheckedCaller } from '../../test/kit/faults/checked-caller.ts'
 import { WeirWorld } from '../../test/kit/faults/weir-world.ts'
+import { oneAtATimePolicy } from '../../test/kit/policy.ts'
 import { RawClient } from '../../test/kit/raw-client.ts'
 
-/** One call at a time; all others wait for a minute at most. */
-const ONE_AT_A_TIME = `version: 1
-upstreams:
-  '*': { hold: { max: 60s } }
-rules:
-  - name: one
-    mode: enforce
-    then:
-      do: hold
-      limits: [{ per: upstream, concurrency: 1 }]
-`
+const ONE_AT_A_TIME = oneAtATimePolicy('60s')
 
 /** The longest drain of `WeirWorld`, and as much again as an answer takes to be read. */
 const DRAIN_BOUND_MS = 10_000 + 1000

@@ -27,7 +27,9 @@ export interface Told {
 }
 
 export class Sidecar {
+  /** Of the upstream `api`. */
   readonly base: string
+  readonly #origin: string
   readonly told: Told[] = []
   readonly #operator: string
   readonly #child: ChildProcess
@@ -35,16 +37,22 @@ export class Sidecar {
 
   private constructor(child: ChildProcess, port: number, operator: number, directory: string) {
     this.#child = child
-    this.base = `http://127.0.0.1:${port}/api`
+    this.#origin = `http://127.0.0.1:${port}`
+    this.base = this.baseOf('api')
     this.#operator = `http://127.0.0.1:${operator}`
     this.#directory = directory
   }
 
-  static async start(upstream: string, extra: readonly string[] = [], port?: number): Promise<Sidecar> {
-    const listen = port ?? (await freePort())
+  /** @param extra options of `weir run` */
+  static async start(
+    upstream: string,
+    extra: readonly string[] = [],
+    { policy = POLICY, env = {} }: { policy?: string; env?: Record<string, string> } = {},
+  ): Promise<Sidecar> {
+    const listen = await freePort()
     const operator = await freePort()
     const directory = mkdtempSync(join(tmpdir(), 'weir-fleet-'))
-    writeFileSync(join(directory, 'fleet.yaml'), POLICY)
+    writeFileSync(join(directory, 'fleet.yaml'), policy)
     const words = [
       `--upstream=api=${upstream}`,
       `--listen=127.0.0.1:${listen}`,
@@ -56,6 +64,7 @@ export class Sidecar {
       [...args, `--policies=${join(directory, 'fleet.yaml')}`, ...extra],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, ...env },
       },
     )
     const sidecar = new Sidecar(child, listen, operator, directory)
@@ -66,6 +75,10 @@ export class Sidecar {
     }
     await sidecar.stop()
     throw new Error('a sidecar did not become ready within 20 s')
+  }
+
+  baseOf(upstream: string): string {
+    return `${this.#origin}/${upstream}`
   }
 
   get pid(): number {

@@ -70,7 +70,7 @@ export interface BoardReading {
 const LOOK_MS = 50
 /** Without an answer for so long the board counts as lost: a steward stops before its lease is over. */
 const LOST_MS = 1500
-/** Failures in a row after which a single exchange at a time tries whether the board is back. */
+/** Failures in a row after which a topic, or the board when none of its topics answers, is tried less and less often. */
 const FAILURES = 3
 const RETRY_MIN_MS = 250
 const RETRY_MAX_MS = 2000
@@ -87,6 +87,8 @@ interface Topic {
   sentAt: Millis
   stamp: number
   sequence: number
+  /** Since the last answer. */
+  failures: number
   busy: boolean
   linked: boolean
   steward: string
@@ -116,7 +118,9 @@ export class BoardLink {
     closed: 0,
   }
   #timer: NodeJS.Timeout | undefined
+  /** Of all topics, since the last answer to any. */
   #failures = 0
+  #answeredAt: Millis = -Infinity
   #retryAt: Millis = 0
   #downAt: Millis = 0
   #stopped = false
@@ -150,7 +154,7 @@ export class BoardLink {
   }
 
   get up(): boolean {
-    return this.#failures < FAILURES && this.#topics.some(({ roster }) => roster.heardAt > -Infinity)
+    return !this.#isDown && this.#answeredAt > -Infinity
   }
 
   read(): BoardReading {
@@ -163,7 +167,7 @@ export class BoardLink {
       replica,
       up: this.up,
       replicas: known.size,
-      ageMs: now - Math.max(-Infinity, ...this.#topics.map(({ roster }) => roster.heardAt)),
+      ageMs: now - this.#answeredAt,
       commands: board.traffic.commands,
       bytes: board.traffic.bytes,
       unreadable: this.#topics.reduce((sum, { roster }) => sum + roster.unreadable, 0),
@@ -176,67 +180,97 @@ export class BoardLink {
     }
   }
 
+  /** No topic answers. While some do, a node of a cluster may be gone, and the others' topics are none the worse for it. */
+  get #isDown(): boolean {
+    return this.#failures >= FAILURES && this.#topics.every(({ failures }) => failures > 0)
+  }
+
   #look(): void {
     const now = this.#deps.clock()
-    const down = this.#failures >= FAILURES
+    const isSilent = this.#failures > 0 && now - this.#answeredAt >= LOST_MS
+    for (const topic of this.#topics) {
+      if (!topic.linked || now - topic.roster.heardAt < LOST_MS) continue
+      if (isSilent || topic.failures > 0) this.#lose(topic, now)
+    }
     const outlooks = this.#topics.map((topic) => topic.outlook())
+    if (this.#isDown) return this.#tryAgain(outlooks, now)
     const load = outlooks.reduce((sum, { restlessness }) => sum + ExchangePace.load(restlessness), 0)
     for (const [index, topic] of this.#topics.entries()) {
       const outlook = outlooks[index]!
-      if (topic.linked && now - topic.roster.heardAt >= LOST_MS && (down || this.#failures > 0))
-        this.#lose(topic, now)
-      if (topic.busy || (down && now < this.#retryAt)) continue
-      const urgent = outlook.stamp !== topic.stamp && now - topic.sentAt >= URGENT_MS && !down
-      if (now < topic.dueAt && !urgent) continue
-      if (down) this.#retryAt = now + RETRY_MAX_MS
-      topic.stamp = outlook.stamp
-      topic.dueAt = now + this.#pace.after(outlook.restlessness, load, topic.roster.known + 1)
-      void this.#exchange(topic, outlook.claims, now)
+      if (topic.busy) continue
+      const isNews = outlook.stamp !== topic.stamp && topic.failures < FAILURES
+      if (now < topic.dueAt && !(isNews && now - topic.sentAt >= URGENT_MS)) continue
+      const pause = topic.failures < FAILURES ? 0 : this.#backoff(topic.failures)
+      topic.dueAt =
+        now + Math.max(pause, this.#pace.after(outlook.restlessness, load, topic.roster.known + 1))
+      void this.#exchange(topic, outlook, now)
     }
   }
 
-  async #exchange(topic: Topic, claim: boolean, now: Millis): Promise<void> {
+  /** One exchange at a time tells whether the board is back: the topics take turns, since one node may be without. */
+  #tryAgain(outlooks: readonly Outlook[], now: Millis): void {
+    if (now < this.#retryAt) return
+    let next = 0
+    for (const [index, { sentAt }] of this.#topics.entries()) {
+      if (sentAt < this.#topics[next]!.sentAt) next = index
+    }
+    const topic = this.#topics[next]!
+    if (topic.busy) return
+    this.#retryAt = now + RETRY_MAX_MS
+    void this.#exchange(topic, outlooks[next]!, now)
+  }
+
+  async #exchange(topic: Topic, { claims, stamp }: Outlook, now: Millis): Promise<void> {
     const { board, replica, clock } = this.#deps
     topic.busy = true
+    topic.stamp = stamp
     topic.sentAt = now
     topic.sequence += 1
     try {
       const word = topic.word(now, topic.sequence)
       const epoch = topic.roster.epoch
-      const answer = await board.exchange({ topic: topic.name, replica, word, claim, epoch })
+      const answer = await board.exchange({ topic: topic.name, replica, word, claim: claims, epoch })
       if (this.#stopped) return
       const at = clock()
       topic.roster.hear(answer, at)
       topic.steward = answer.steward
       topic.linked = true
-      this.#succeeded(at)
+      this.#succeeded(topic, at)
       topic.learn(at, true)
       this.#deps.onLearnt()
     } catch (error) {
-      if (!this.#stopped) this.#failed(error)
+      if (!this.#stopped) this.#failed(topic, error)
     } finally {
       topic.busy = false
     }
   }
 
-  #succeeded(at: Millis): void {
-    if (this.#failures >= FAILURES) {
+  #succeeded(topic: Topic, at: Millis): void {
+    if (this.#isDown) {
       this.#deps.onBack(at - this.#downAt)
-      for (const topic of this.#topics) topic.dueAt = at + REJOIN_MS * this.#random()
+      for (const each of this.#topics) each.dueAt = at + REJOIN_MS * this.#random()
     }
+    topic.failures = 0
     this.#failures = 0
+    this.#answeredAt = at
   }
 
-  #failed(error: unknown): void {
+  #failed(topic: Topic, error: unknown): void {
     // Whatever it is, calls go on without the board.
     const fault = error instanceof BoardError ? error.fault : 'refused'
     const now = this.#deps.clock()
     this.#errors[fault] += 1
     if (this.#failures === 0) this.#downAt = now
+    topic.failures += 1
     this.#failures += 1
-    const backoff = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.max(0, this.#failures - FAILURES))
-    this.#retryAt = now + backoff * (0.5 + this.#random() / 2)
+    this.#retryAt = now + this.#backoff(this.#failures)
     this.#deps.onTrouble(fault, error instanceof Error ? error.message : String(error))
+  }
+
+  /** Doubling from `FAILURES` on, up to half of it left to chance. */
+  #backoff(failures: number): Millis {
+    const full = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.max(0, failures - FAILURES))
+    return full * (0.5 + this.#random() / 2)
   }
 
   #lose(topic: Topic, now: Millis): void {
@@ -281,6 +315,7 @@ const NOT_YET = {
   sentAt: -Infinity,
   stamp: -1,
   sequence: 0,
+  failures: 0,
   busy: false,
   linked: false,
   steward: '',

@@ -206,14 +206,16 @@ export function createProxy(options: ProxyOptions, deps: ProxyDeps): Proxy {
     await waitUntil(() => isClosed, Math.min(clock() + half, endAt))
     listener.lastAnswers()
     await waitUntil(() => isClosed, Math.min(clock() + half, endAt))
-    const answerBy = Math.max(clock(), endAt - answerTime(options.drainMs))
+    const left = answerTime(options.drainMs)
+    const answerBy = Math.max(clock(), endAt - left)
     core.drain(clock(), answerBy)
     enactor.drain(answerBy)
     tunnels.drain()
     const stopped = listener.stop()
     const isThrough = (): boolean =>
       isClosed || (calls.open === 0 && tunnels.size === 0 && stats.connections === 0)
-    await waitUntil(isThrough, answerBy)
+    // An answer that is a little late is better than none: who was let go last is not given up on at once.
+    await waitUntil(isThrough, Math.max(answerBy, endAt - left / 2))
     if (!isClosed) calls.forEach((call) => call.exchange?.goingAway())
     await waitUntil(isThrough, endAt)
     if (!isClosed) log.info({ openCalls: calls.open, connections: stats.connections }, 'drained')

@@ -3,19 +3,10 @@ import { expect, test } from 'vitest'
 import { CheckedCaller } from '../kit/faults/checked-caller.ts'
 import { WeirWorld } from '../kit/faults/weir-world.ts'
 import { eventually, kept } from '../kit/kept.ts'
+import { oneAtATimePolicy } from '../kit/policy.ts'
 import { RawClient } from '../kit/raw-client.ts'
 
-/** One call at a time, all others wait. */
-const ONE_AT_A_TIME = `version: 1
-upstreams:
-  '*': { hold: { max: 60s } }
-rules:
-  - name: one
-    mode: enforce
-    then:
-      do: hold
-      limits: [{ per: upstream, concurrency: 1 }]
-`
+const ONE_AT_A_TIME = oneAtATimePolicy('60s')
 
 function ask(n: number, body: string): string {
   const head = `POST /@agent-${n}/up0/bytes HTTP/1.1\r\nHost: weir.local\r\nX-Call-Id: c${n}`

@@ -6,6 +6,7 @@ import { createApp, type App } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { UpstreamReading } from '../../src/core/reading.ts'
 import { createSandbox, type Sandbox } from '../../src/demo/sandbox.ts'
+import { oneAtATimePolicy } from './policy.ts'
 
 export interface AskingWeir {
   readonly app: App
@@ -48,9 +49,4 @@ export async function startAskingWeir(policy: string, yaml = ''): Promise<Asking
 }
 
 /** One after the other: whoever comes second waits. */
-export const ONE_AT_A_TIME = `version: 1
-rules:
-  - name: one
-    mode: enforce
-    then: { do: hold, hold: { max: 20s }, limits: [{ per: upstream, concurrency: 1 }] }
-`
+export const ONE_AT_A_TIME = oneAtATimePolicy('20s')

@@ -29,6 +29,16 @@ rules:
 `
 }
 
+/** The text of a policy that lets one call at a time go to an upstream; all others wait, each for `max` at most. */
+export function oneAtATimePolicy(max: string): string {
+  return `version: 1
+rules:
+  - name: one
+    mode: enforce
+    then: { do: hold, hold: { max: ${max} }, limits: [{ per: upstream, concurrency: 1 }] }
+`
+}
+
 /** A policy that the package ships, for these upstreams. */
 export function shippedPolicy(name: string, upstreams: readonly string[]): Policy {
   return policyOf(readFileSync(join(POLICIES, `${name}.yaml`), 'utf8'), upstreams, name)
