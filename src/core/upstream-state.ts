@@ -230,7 +230,7 @@ export class UpstreamState {
     }
     if (!this.limit.running) return
     const usual = this.drift.healthyQ(0.5, stratum)
-    if (usual === 0) return
+    if (usual === 0) return this.limit.answeredUnjudged(sentAt)
     this.limit.answered(latency / usual, sentAt)
     this.member.answered(latency / usual, sentAt)
   }

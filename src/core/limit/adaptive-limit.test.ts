@@ -206,4 +206,34 @@ describe('AdaptiveLimit', () => {
     expect(afterCut(8).value).toBe(20)
     expect(afterCut(2).value).toBe(14)
   })
+
+  it('cut by losses of an upstream that nobody knows comes back with the answers, to where it began and no further', () => {
+    const limit = started(20)
+    for (let at = 1000; at < 8000; at += 500) limit.loss(at, 0)
+    expect(limit.value).toBe(1)
+    let lastAt = 8000
+    for (; limit.value < 20 && lastAt < 30_000; lastAt += 250) {
+      const inFlight = limit.value
+      limit.tick(lastAt, inFlight)
+      for (let call = 0; call < 20; call++) limit.answeredUnjudged(lastAt)
+      limit.tick(lastAt + 1, inFlight)
+    }
+    // CUBIC's plateau around the last loss is low here: most of the way is fast.
+    expect(lastAt).toBeLessThan(16_000)
+    for (let at = lastAt; at < lastAt + 10_000; at += 250) {
+      limit.tick(at, 20)
+      for (let call = 0; call < 20; call++) limit.answeredUnjudged(at)
+    }
+    expect(limit.value).toBe(20)
+  })
+
+  it('does not come back while the answers of an unknown upstream are losses', () => {
+    const limit = started(20)
+    for (let at = 1000; at < 20_000; at += 500) {
+      limit.loss(at, 0)
+      limit.answeredUnjudged(at)
+      limit.tick(at + 1, 1)
+    }
+    expect(limit.value).toBe(1)
+  })
 })

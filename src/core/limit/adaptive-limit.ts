@@ -16,6 +16,9 @@
  *   factor > tolerance * floor : a cut by .7, to be judged
  *   otherwise                  : growth by that ratio, at most x 1.3 in half a second, plus sqrt(L) / 2
  *
+ * Of an upstream that nobody knows yet no factor can be told. Losses cut its limit all the same, and answers that are none
+ * bring it back to where it began, no further: who meets an upstream in trouble must not keep it there.
+ *
  * Growth is slow around the limit at the last loss and fast elsewhere, as CUBIC climbs (RFC 9438). The concurrency
  * is never pinned down to measure a minimum, and does not grow on calls that nobody makes.
  */
@@ -56,6 +59,9 @@ export class AdaptiveLimit {
   #freshFrom: Millis = Infinity
   readonly #ring = new Float64Array(RING)
   #samples = 0
+  /** Answers of which nobody knows whether they were slow. */
+  #unjudged = 0
+  #startedAt = Infinity
   #wanted = SAMPLES
   #floor = 1
   /** When critical calls last waited for nothing but the next answers. */
@@ -86,6 +92,7 @@ export class AdaptiveLimit {
     const most = healthyMax > 0 ? healthyMax : inFlight
     this.#ceiling = Math.max(2 * most, CEILING_MIN)
     this.#limit = this.#bounded(usual > 0 ? usual : most)
+    this.#startedAt = this.#limit
     this.#lossLimit = Infinity
     this.#cutAt = -Infinity
     this.#wanted = Math.min(RING, Math.max(SAMPLES, Math.ceil(wanted)))
@@ -138,6 +145,11 @@ export class AdaptiveLimit {
     this.#samples += 1
   }
 
+  /** A call sent at `sentAt` was answered, and what it should have taken is not known. */
+  answeredUnjudged(sentAt: Millis): void {
+    if (sentAt >= this.#freshFrom) this.#unjudged += 1
+  }
+
   /**
    * The latency part: looks whether enough answers are in for the next step. To be called a few times a second.
    * `critical` calls wait for a place: a cut is a trial, and they are not to pay for it.
@@ -149,7 +161,8 @@ export class AdaptiveLimit {
     if (this.#freshFrom === Infinity && inFlight <= this.value) this.#freshFrom = now
     if (now - this.#changedAt < STEP_MS) return
     // A small limit with slow calls would never see ten answers again.
-    if (this.#samples < Math.min(this.#wanted, Math.max(3, 2 * this.value))) return
+    const wanted = Math.min(this.#wanted, Math.max(3, 2 * this.value))
+    if (this.#samples < wanted) return this.#unjudged < wanted ? undefined : this.#restore(inFlight, now)
     const factor = this.#median()
     if (this.#last.limit > 0 && !this.#helped(factor, now)) return
     if (now - this.#floorAt > FLOOR_MS) this.#floor = 1
@@ -215,6 +228,14 @@ export class AdaptiveLimit {
     this.#freshFrom = now
   }
 
+  /** Without a latency to judge by: losses are over, and what they took comes back. */
+  #restore(inFlight: number, now: Millis): void {
+    if (this.#limit >= this.#startedAt) return
+    const before = this.#limit
+    this.#grow(GROWTH_MAX, inFlight, now)
+    this.#limit = Math.max(before, Math.min(this.#limit, this.#startedAt))
+  }
+
   #judged(): void {
     this.#last = { limit: 0, factor: 0 }
     this.#older = this.#last
@@ -224,6 +245,7 @@ export class AdaptiveLimit {
     this.#changedAt = at
     this.#freshFrom = Infinity
     this.#samples = 0
+    this.#unjudged = 0
   }
 
   #median(): number {
