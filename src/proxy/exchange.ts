@@ -48,6 +48,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier, Req
   #deadlineAt: Millis
   /** From the first byte that may have been written. */
   #controller: Dispatcher.DispatchController | undefined
+  /** Until then: what gives the call up while it waits for a connection. */
+  #waiting: Pick<Dispatcher.DispatchController, 'abort'> | undefined
   #answer: Answer | undefined
   #unwatch: (() => void) | undefined
   #connectTriesLeft = 2
@@ -107,7 +109,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier, Req
       }
     }
     const method = request.method ?? 'GET'
-    upstream.client.dispatch({ method, path: target, headers, body: this.#body.payload, isUpgrade }, this)
+    const sent = { method, path: target, headers, body: this.#body.payload, isUpgrade }
+    this.#waiting = upstream.client.dispatch(sent, this)
   }
 
   complete(): void {
@@ -293,7 +296,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Swept, Carrier, Req
   #breakOff(why: string): void {
     this.#unwatch?.()
     this.#body.end()
-    this.#controller?.abort(new Error(why))
+    const begun = this.#controller ?? this.#waiting
+    begun?.abort(new Error(why))
     // The answer on a bare socket has its own end: see `respond.ts`.
     if (this.#call.response === undefined) this.#room.sweep.remove(this)
   }

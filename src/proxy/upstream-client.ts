@@ -18,8 +18,15 @@ export interface UpstreamRequest {
 }
 
 export interface UpstreamClient {
-  /** `handler` hears of it at once or later; of its end once, unless it aborts the call itself. */
-  dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void
+  /**
+   * `handler` hears of it at once or later; of its end once, unless it aborts the call itself.
+   *
+   * @returns what gives the call up before it has begun; undefined = that is not to be had, and it is given up then
+   */
+  dispatch(
+    request: UpstreamRequest,
+    handler: Dispatcher.DispatchHandler,
+  ): Pick<Dispatcher.DispatchController, 'abort'> | undefined
   /** At once; what is in flight fails. */
   destroy(): Promise<void>
 }

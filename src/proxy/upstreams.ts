@@ -67,6 +67,7 @@ function undiciClient(options: UpstreamOptions): UpstreamClient {
   return {
     dispatch({ method, path, headers, body, isUpgrade }, handler) {
       pool.dispatch({ method, path, headers, body, ...(isUpgrade ? { upgrade: 'websocket' } : {}) }, handler)
+      return undefined
     },
     destroy: () => pool.destroy(),
   }

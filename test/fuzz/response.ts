@@ -211,8 +211,8 @@ function readByWire(one: Case): WireReading {
   socket.on('error', ignore)
   const reader: Reader = { read: undefined }
   let isFree = false
-  const connection = new WireConnection(socket as unknown as Socket, 'a', reader, {
-    free: () => (isFree = true),
+  const connection = new WireConnection(socket as unknown as Socket, reader, {
+    ended: () => (isFree = true),
     gone: () => (isFree = false),
   })
   const first: WireReading = { status: 0, body: '', isWhole: false, refusal: '', next: '' }
@@ -240,7 +240,7 @@ function feed(reader: Reader, piece: Buffer): void {
 
 function callFor(method: string, reading: Reading): WireCall {
   const request = { method, path: '/', headers: [], body: null, isUpgrade: false }
-  return new WireCall(request, {
+  return new WireCall(request, 'a', {
     onResponseStart: (_controller, status) => {
       if (status >= 200) reading.status = status
     },

@@ -120,8 +120,8 @@ test('a connection is not used for longer than its server keeps it', async () =>
   const pool = poolFor(upstream.url, { clock: () => now })
   for (const [at, connections] of [
     [0, 1],
-    [8900, 1],
-    [17_900, 2],
+    [7900, 1],
+    [16_000, 2],
   ] as const) {
     now = at
     const call = ask(pool)
@@ -172,6 +172,111 @@ test('what nobody reads is not read, and nothing of it is lost', async () => {
   connection.send(`${chunks.map((text) => `2\r\n${text}\r\n`).join('')}0\r\n\r\n`)
   await eventually(() => over(call))
   expect(body).toBe(chunks.join(''))
+})
+
+/** Answers by path, with 65,536 bytes in one read for `/whole`: what is behind it is not in the same read. */
+async function poisonous(): Promise<RawUpstream> {
+  const start = 'HTTP/1.1 200 OK\r\ncontent-length: 65000\r\n\r\n'
+  const bytes = 65_536 - start.length
+  const whole = start.replace('65000', String(bytes)) + 'x'.repeat(bytes)
+  return kept(
+    await RawUpstream.start((connection) => {
+      connection.socket.on('data', (request: Buffer) => {
+        const path = request.toString('latin1').split(' ')[1]
+        if (path === '/whole') connection.send(whole + POISON)
+        else if (path === '/head') connection.send('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
+        else if (path === '/fin') connection.socket.end(OK)
+        else connection.send(OK)
+      })
+    }),
+  )
+}
+
+const POISON = 'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison'
+
+test.each([
+  ['an answer behind the first, in a read of its own', '/whole', 'GET'],
+  ['a body behind the head that is all of an answer', '/head', 'HEAD'],
+  ['an end that nobody announced', '/fin', 'GET'],
+])('%s is not for the next call on the connection', async (_what, path, method) => {
+  const upstream = await poisonous()
+  const pool = poolFor(upstream.url, { connections: 1 })
+  const calls = [ask(pool, { path, method }), ask(pool)]
+  await eventually(() => calls.every(over))
+  expect(calls[0]!.events.at(-1)).toBe('end')
+  expect(calls[1]!.events).toEqual(['start', 'head 200', 'data ok', 'end'])
+  expect(upstream.connections.length).toBe(2)
+})
+
+test('what comes on an idle connection while the loop is busy is for nobody', async () => {
+  const upstream = await patientUpstream()
+  const pool = poolFor(upstream.url)
+  const first = ask(pool)
+  const connection = await upstream.connection()
+  await eventually(() => heads(connection) === 1)
+  connection.send(OK)
+  await eventually(() => over(first))
+  // Written before the next call begins, and read only after it.
+  connection.send(POISON)
+  const second = ask(pool)
+  await eventually(() => upstream.connections.length === 2 && heads(upstream.connections[1]!) === 1)
+  upstream.connections[1]!.send(OK)
+  await eventually(() => over(second))
+  expect(second.events).toContain('data ok')
+})
+
+test('an upgrade that is answered otherwise leaves no connection: its server may believe that it switched', async () => {
+  const upstream = await poisonous()
+  const pool = poolFor(upstream.url, { connections: 1 })
+  const calls = [ask(pool, { isUpgrade: true }), ask(pool)]
+  await eventually(() => calls.every(over))
+  expect(upstream.connections.length).toBe(2)
+})
+
+test('a call that is given up while it waits leaves the line', async () => {
+  const upstream = await patientUpstream()
+  const pool = poolFor(upstream.url, { connections: 1 })
+  const first = ask(pool)
+  const connection = await upstream.connection()
+  await eventually(() => heads(connection) === 1)
+  const handler = told()
+  const request = { method: 'GET', path: '/', headers: [], body: null, isUpgrade: false }
+  pool.dispatch(request, handler)?.abort(new Error('gone'))
+  connection.send(OK)
+  await eventually(() => over(first))
+  const last = ask(pool)
+  await eventually(() => heads(connection) === 2)
+  connection.send(OK)
+  await eventually(() => over(last))
+  expect(handler.events).toEqual([])
+})
+
+function boom(): never {
+  throw new Error('boom')
+}
+
+test('a handler that throws costs its own call, and no connection for good', async () => {
+  const upstream = await poisonous()
+  const pool = poolFor(upstream.url, { connections: 1 })
+  const calls = (['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd'] as const).map(
+    (name) => {
+      const call = ask(pool)
+      call[name] = boom
+      return call
+    },
+  )
+  const sound = ask(pool)
+  await eventually(() => [...calls, sound].every(over))
+  expect(calls.map(({ events }) => events.at(-1))).toEqual(Array(4).fill('error '))
+  expect(sound.events.at(-1)).toBe('end')
+})
+
+test('a request that cannot be written costs no connection', async () => {
+  const upstream = await poisonous()
+  const pool = poolFor(upstream.url)
+  const call = ask(pool, { headers: ['transfer-encoding', 'chunked'] })
+  expect(call.events).toEqual(['error UND_ERR_INVALID_ARG'])
+  expect(upstream.connections).toEqual([])
 })
 
 test('a client that is closed ends what is open, and takes nothing more', async () => {

@@ -116,11 +116,13 @@ export class ChunkedBody {
   #readTrailers(bytes: Buffer, from: number): number {
     const before = this.#trailerText
     const text = before + bytes.toString('latin1', from, Math.min(bytes.length, from + TRAILER_BYTES + 4))
-    const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n')
+    // What was looked at is not looked at again, but for the half of a line end.
+    const seen = Math.max(0, before.length - 4)
+    const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n', seen)
     if (end === -1) {
       if (text.length > TRAILER_BYTES)
         throw new WireError('UND_ERR_HEADERS_OVERFLOW', 'the trailers are too long')
-      if (/[^\r]\n|^\n|\r[^\n]/.test(text))
+      if (text.startsWith('\n') || /[^\r]\n|\r[^\n]/.test(text.slice(seen)))
         throw new WireError('HPE_INVALID_HEADER_TOKEN', 'a trailer is no field')
       this.#trailerText = text
       return bytes.length

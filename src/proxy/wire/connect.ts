@@ -35,8 +35,15 @@ export interface Reader {
 }
 
 type Connected = buildConnector.Callback
-/** @param reader undefined = the socket is to be a stream. True = what is read goes to `reader` */
-export type Connect = (reader: Reader | undefined, done: Connected) => boolean
+export interface Connecting {
+  /** What is read goes to the reader. */
+  readonly isLent: boolean
+  /** Nobody wants it any more; `done` is not called, or called later with a connection to close. */
+  cancel(): void
+}
+
+/** @param reader undefined = the socket is to be a stream. @param done not before this has returned */
+export type Connect = (reader: Reader | undefined, done: Connected) => Connecting
 
 export function createConnect({ origin, timeoutMs, ca }: ConnectOptions): Connect {
   const { protocol, host, hostname, port } = origin
@@ -49,14 +56,22 @@ export function createConnect({ origin, timeoutMs, ca }: ConnectOptions): Connec
     ...(ca === undefined ? {} : { ca }),
   })
   return (reader, done) => {
-    const isLent = reader !== undefined && protocol === 'http:'
-    if (isLent) connectLent(name, Number(port === '' ? 80 : port), timeoutMs, reader, done)
-    else asStream({ protocol, host, hostname: name, port }, done)
-    return isLent
+    if (reader !== undefined && protocol === 'http:') {
+      const cancel = connectLent(name, Number(port === '' ? 80 : port), timeoutMs, reader, done)
+      return { isLent: true, cancel }
+    }
+    asStream({ protocol, host, hostname: name, port }, done)
+    return { isLent: false, cancel: () => {} }
   }
 }
 
-function connectLent(host: string, port: number, timeoutMs: number, reader: Reader, done: Connected): void {
+function connectLent(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  reader: Reader,
+  done: Connected,
+): () => void {
   const take = (bytes: number): boolean => {
     reader.read?.(lent.subarray(0, bytes))
     return true
@@ -82,4 +97,8 @@ function connectLent(host: string, port: number, timeoutMs: number, reader: Read
     socket.off('error', failed)
     done(null, socket)
   })
+  return () => {
+    clearTimeout(timer)
+    socket.destroy()
+  }
 }

@@ -47,6 +47,8 @@ describe('the head of a request', () => {
     ['a line end in the target', { path: '/a\r\n' }],
     ['a method that is none', { method: 'GET /x HTTP/1.1\r\n' }],
     ['a length twice', { headers: ['content-length', '0', 'content-length', '0'] }],
+    ['a second host', { headers: ['Host', 'b'] }],
+    ['a coding of its own', { headers: ['Transfer-Encoding', 'chunked'] }],
     ['a length that is none', { headers: ['content-length', '0x1'] }],
   ])('is not written with %s', (_what, part) => {
     expect(() => requestHead({ ...request, ...part }, 'a')).toThrow(

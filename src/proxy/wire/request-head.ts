@@ -27,8 +27,19 @@ const NO_TARGET = /[^\x21-\x7e\x80-\xff]/
 /** RFC 9110 8.6: a method whose body means something says that there is none. */
 const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
+/** Said here, or to nobody: twice or against what is said they would frame or route the request anew. */
+const OURS: ReadonlySet<string> = new Set([
+  'host',
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+])
+
 const names = new FieldFates<'length' | 'any' | 'none'>((lower) => {
   if (lower === 'content-length') return 'length'
+  if (OURS.has(lower)) return 'none'
   return TOKEN.test(lower) ? 'any' : 'none'
 })
 

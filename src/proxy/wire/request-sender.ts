@@ -25,6 +25,8 @@ export class RequestSender {
     body.on('end', this.#onEnd)
     body.on('error', this.#onError)
     body.on('close', this.#onClose)
+    // Nobody would tell any more.
+    if (body.destroyed && !body.readableEnded) process.nextTick(this.#onClose)
   }
 
   /** Takes and sends nothing more, and tells nobody. */

@@ -3,14 +3,12 @@
  * before was in order: the request whole, the response ended by its own framing, and not a byte behind it.
  */
 import type { Socket } from 'node:net'
-import type { UpstreamRequest } from '../upstream-client.ts'
 import { ChunkedBody } from './chunked-body.ts'
 import { own, type Reader } from './connect.ts'
-import { requestHead } from './request-head.ts'
 import { RequestSender } from './request-sender.ts'
 import { CHUNKED, mayBecomeHead, readResponseHead, type ResponseHead, UNTIL_CLOSE } from './response-head.ts'
 import { LENT_BYTES, type WireCall } from './wire-call.ts'
-import { WireError } from './wire-error.ts'
+import { errorOf, WireError } from './wire-error.ts'
 
 /** As on the listener (promises.md row 1). */
 const HEAD_BYTES = 32 * 1024
@@ -21,15 +19,14 @@ const SHORT_BYTES = LENT_BYTES
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 
 export interface WireConnectionEvents {
-  /** It may carry another request. */
-  free(connection: WireConnection): void
+  /** It may carry another request, if nothing comes on it for a turn of the loop. */
+  ended(connection: WireConnection): void
   /** It is gone. Once. */
   gone(connection: WireConnection): void
 }
 
 export class WireConnection {
   readonly #socket: Socket
-  readonly #host: string
   readonly #events: WireConnectionEvents
   #call: WireCall | undefined
   /** As long as the request is not whole. */
@@ -50,12 +47,11 @@ export class WireConnection {
   idleUntil = 0
 
   /**
-   * @param socket connected. @param host the value of `Host`
+   * @param socket connected
    * @param reader brings what is read; undefined = the socket does
    */
-  constructor(socket: Socket, host: string, reader: Reader | undefined, events: WireConnectionEvents) {
+  constructor(socket: Socket, reader: Reader | undefined, events: WireConnectionEvents) {
     this.#socket = socket
-    this.#host = host
     this.#events = events
     if (reader === undefined) socket.on('data', this.#onData)
     else reader.read = this.#onData
@@ -70,7 +66,7 @@ export class WireConnection {
     call.connection = this
     this.#interim = 0
     try {
-      this.#send(call.request)
+      this.#send(call)
     } catch (error) {
       this.#fail(errorOf(error))
     }
@@ -105,17 +101,14 @@ export class WireConnection {
     await closing
   }
 
-  #send({ method, path, headers, body, isUpgrade }: UpstreamRequest): void {
-    const whole = body === null || Buffer.isBuffer(body)
-    const bytes = whole ? (body?.length ?? 0) : -1
-    const head = requestHead({ method, path, headers, isUpgrade, bytes }, this.#host)
+  #send({ head, body }: WireCall): void {
     const socket = this.#socket
-    if (body === null || bytes === 0) {
+    if (body === null) {
       socket.write(head.text, 'latin1')
     } else if (!Buffer.isBuffer(body)) {
       socket.write(head.text, 'latin1')
       this.#sender = new RequestSender(socket, body, head.length, (error) => this.#sent(error))
-    } else if (bytes <= SHORT_BYTES) {
+    } else if (body.length <= SHORT_BYTES) {
       socket.write(head.text + body.toString('latin1'), 'latin1')
     } else {
       socket.cork()
@@ -172,7 +165,7 @@ export class WireConnection {
     }
     this.#partial = undefined
     const next = end + 4 - (before?.length ?? 0)
-    const head = readResponseHead(bytes.toString('latin1', from, end + 2), call.request.method === 'HEAD')
+    const head = readResponseHead(bytes.toString('latin1', from, end + 2), call.isHead)
     if (head.status === 101) this.#switch(call, head, read.subarray(next))
     else if (head.status < 200) this.#pass(call, head)
     else {
@@ -193,8 +186,7 @@ export class WireConnection {
   }
 
   #switch(call: WireCall, { status, fields }: ResponseHead, rest: Buffer): void {
-    if (!call.request.isUpgrade)
-      throw new WireError('HPE_UNEXPECTED_SWITCH', 'nobody asked to switch protocols')
+    if (!call.isUpgrade) throw new WireError('HPE_UNEXPECTED_SWITCH', 'nobody asked to switch protocols')
     const socket = this.#socket
     this.#release()
     socket.off('data', this.#onData)
@@ -207,7 +199,12 @@ export class WireConnection {
     if (rest.length > 0) socket.unshift(rest)
     this.#leave()
     call.rawHeaders = fields
-    call.handler.onRequestUpgrade?.(call, status, NO_FIELDS, socket)
+    try {
+      call.handler.onRequestUpgrade?.(call, status, NO_FIELDS, socket)
+    } catch (error) {
+      socket.destroy()
+      call.fail(errorOf(error))
+    }
   }
 
   #begin(call: WireCall, head: ResponseHead, isAll: boolean): void {
@@ -252,18 +249,30 @@ export class WireConnection {
 
   /** @param isAll nothing was read behind it */
   #end(call: WireCall, isAll: boolean): void {
-    const isReusable =
-      isAll && this.#sender === undefined && this.#head?.isLast === false && !this.#socket.destroyed
+    const isReusable = isAll && this.#isInOrder(call)
     this.#release()
-    if (isReusable) this.#events.free(this)
+    if (isReusable) this.#events.ended(this)
     else this.drop()
-    call.handler.onResponseEnd?.(call, NO_FIELDS)
+    try {
+      call.handler.onResponseEnd?.(call, NO_FIELDS)
+    } catch (error) {
+      call.fail(errorOf(error))
+    }
+  }
+
+  /**
+   * Some servers answer HEAD with the body that they announce, and one that was asked to switch may believe that it has:
+   * what comes next would be read as something else (undici closes these, too).
+   */
+  #isInOrder({ isHead, isUpgrade }: WireCall): boolean {
+    const isSent = this.#sender === undefined && this.#socket.writableLength === 0
+    return isSent && this.#head?.isLast === false && !isHead && !isUpgrade && !this.#socket.destroyed
   }
 
   #fail(error: Error): void {
     const call = this.#call
     this.drop()
-    if (call !== undefined && !call.aborted) call.handler.onResponseError?.(call, error)
+    call?.fail(error)
   }
 
   #release(): void {
@@ -305,10 +314,6 @@ export class WireConnection {
   readonly #onClose = (): void => {
     this.#fail(new WireError('UND_ERR_SOCKET', 'the connection closed'))
   }
-}
-
-function errorOf(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }
 
 /** A reason as undici gives it: its bytes read as UTF-8. */

@@ -1,18 +1,22 @@
 /**
  * The connections to one upstream: the one that was used last is used first, so that the others may go cold; as many
  * as configured, and whoever finds none waits in order. What waits is bounded by `maxInFlight`, before a call comes
- * here.
+ * here: a call that is given up leaves the line.
+ *
+ * Calls begin at the end of a turn of the loop, and connections rest for one whole turn between two of them, so that
+ * whatever had come by then was read: what an upstream sent behind an answer, or to nobody, must not be the answer to the
+ * next call on the connection (undici, GHSA-35p6-xmwp-9g52).
  */
 import type { Socket } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type { UpstreamClient, UpstreamRequest } from '../upstream-client.ts'
-import type { Connect, Reader } from './connect.ts'
+import type { Connect, Connecting, Reader } from './connect.ts'
 import { WireCall } from './wire-call.ts'
 import { WireConnection, type WireConnectionEvents } from './wire-connection.ts'
-import { WireError } from './wire-error.ts'
+import { errorOf, WireError } from './wire-error.ts'
 
-/** What servers say of how long they keep a connection is shortened by this, for the time on the way (undici's too). */
-const HINT_MARGIN_MS = 1000
+/** What servers say of how long they keep a connection is shortened by this, for the time on the way: undici's. */
+const HINT_MARGIN_MS = 2000
 /** As undici bounds it. */
 const LONGEST_IDLE_MS = 600_000
 /** How often idle connections are looked at; each is looked at anew before it is used. */
@@ -36,12 +40,17 @@ export class WirePool implements UpstreamClient, WireConnectionEvents {
   readonly #open = new Set<WireConnection>()
   /** The newest last. */
   readonly #free: WireConnection[] = []
+  /** Those whose call ended in this turn. */
+  #resting: WireConnection[] = []
+  /** And in the one before: what came behind the answer, or the end of the connection, has been read by now. */
+  #rested: WireConnection[] = []
   readonly #waiting = new Set<WireCall>()
   /** Those that leave HTTP: each wants a connection of its own that is a stream. */
   readonly #upgrades = new Set<WireCall>()
-  #connecting = 0
+  readonly #connecting = new Set<Connecting>()
   /** Of those being made, the ones for whoever waits first. */
   #coming = 0
+  #isTurnAsked = false
   #looking: NodeJS.Timeout | undefined
   #isDestroyed = false
 
@@ -50,69 +59,85 @@ export class WirePool implements UpstreamClient, WireConnectionEvents {
     this.#host = options.origin.host
   }
 
-  dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
-    const call = new WireCall(request, handler)
-    if (this.#isDestroyed) {
-      handler.onResponseError?.(call, closed())
-      return
+  dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): WireCall | undefined {
+    try {
+      const call = new WireCall(request, this.#host, handler)
+      if (this.#isDestroyed) call.fail(closed())
+      else this.#wait(call, request.isUpgrade ? this.#upgrades : this.#waiting)
+      return call
+    } catch (error) {
+      handler.onResponseError?.(NO_CONTROLLER, errorOf(error))
+      return undefined
     }
-    if (request.isUpgrade) {
-      this.#upgrades.add(call)
-      if (this.#isFull) this.#free.shift()?.drop()
-      else this.#connect()
-      return
-    }
-    const connection = this.#takeFree()
-    if (connection !== undefined) {
-      this.#serve(connection, call)
-      return
-    }
-    this.#waiting.add(call)
-    this.#connect()
   }
 
   /** At once; what is in flight fails. */
   async destroy(): Promise<void> {
     this.#isDestroyed = true
     clearInterval(this.#looking)
-    const waiting = [...this.#waiting, ...this.#upgrades]
-    this.#waiting.clear()
-    this.#upgrades.clear()
-    for (const call of waiting) call.handler.onResponseError?.(call, closed())
+    for (const connecting of this.#connecting) connecting.cancel()
+    this.#connecting.clear()
+    for (const call of [...this.#waiting, ...this.#upgrades]) {
+      call.line?.delete(call)
+      call.fail(closed())
+    }
     await Promise.all([...this.#open].map((connection) => connection.destroy()))
   }
 
-  free(connection: WireConnection): void {
-    if (this.#upgrades.size > 0 && this.#isFull) {
-      connection.drop()
-      return
-    }
-    const next = firstOf(this.#waiting)
-    if (next !== undefined) {
-      this.#serve(connection, next)
-      return
-    }
-    const { keepAliveMs } = connection
-    const idleMs =
-      keepAliveMs === -1 ? this.#options.keepAliveMs : Math.min(keepAliveMs - HINT_MARGIN_MS, LONGEST_IDLE_MS)
-    if (idleMs <= 0 || this.#isDestroyed) {
-      connection.drop()
-      return
-    }
-    connection.idleUntil = this.#options.clock() + idleMs
-    this.#free.push(connection)
-    this.#looking ??= setInterval(this.#look, LOOK_EVERY_MS).unref()
+  ended(connection: WireConnection): void {
+    this.#resting.push(connection)
+    this.#askTurn()
   }
 
   gone(connection: WireConnection): void {
     this.#open.delete(connection)
-    const at = this.#free.lastIndexOf(connection)
-    if (at !== -1) this.#free.splice(at, 1)
+    for (const list of [this.#free, this.#resting, this.#rested]) {
+      const at = list.lastIndexOf(connection)
+      if (at !== -1) list.splice(at, 1)
+    }
     this.#connect()
   }
 
   get #isFull(): boolean {
-    return this.#open.size + this.#connecting >= this.#options.connections
+    return this.#open.size + this.#connecting.size >= this.#options.connections
+  }
+
+  #wait(call: WireCall, line: Set<WireCall>): void {
+    line.add(call)
+    call.line = line
+    this.#askTurn()
+  }
+
+  #askTurn(): void {
+    if (this.#isTurnAsked) return
+    this.#isTurnAsked = true
+    setImmediate(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#isTurnAsked = false
+    if (this.#isDestroyed) return
+    for (const connection of this.#rested) this.#keep(connection)
+    this.#rested = this.#resting
+    this.#resting = []
+    if (this.#rested.length > 0) this.#askTurn()
+    // What is dropped makes room for a connection of their own.
+    while (this.#upgrades.size > 0 && this.#isFull && this.#free.length > 0) this.#free.shift()?.drop()
+    while (this.#waiting.size > 0) {
+      const connection = this.#takeFree()
+      if (connection === undefined) break
+      this.#serve(connection)
+    }
+    this.#connect()
+  }
+
+  #keep(connection: WireConnection): void {
+    const { keepAliveMs } = connection
+    const idleMs =
+      keepAliveMs === -1 ? this.#options.keepAliveMs : Math.min(keepAliveMs - HINT_MARGIN_MS, LONGEST_IDLE_MS)
+    connection.idleUntil = this.#options.clock() + idleMs
+    this.#free.push(connection)
+    this.#looking ??= setInterval(this.#look, LOOK_EVERY_MS).unref()
   }
 
   #takeFree(): WireConnection | undefined {
@@ -123,33 +148,39 @@ export class WirePool implements UpstreamClient, WireConnectionEvents {
     return undefined
   }
 
-  /** A call may have been given up while it waited: the next one gets the connection then. */
-  #serve(connection: WireConnection, first: WireCall): void {
-    for (let call: WireCall | undefined = first; call !== undefined; call = firstOf(this.#waiting)) {
-      call.handler.onRequestStart?.(call, undefined)
-      if (call.aborted) continue
-      connection.carry(call)
-      return
+  /** Whoever waits first has it; who gives up at the last moment is passed over. */
+  #serve(connection: WireConnection): void {
+    for (const call of this.#waiting) {
+      if (begin(call)) {
+        connection.carry(call)
+        return
+      }
     }
-    this.free(connection)
+    this.#keep(connection)
   }
 
   /** As many as wait, and no more than may be. */
   #connect(): void {
     while (!this.#isDestroyed && !this.#isFull) {
-      const upgrade = firstOf(this.#upgrades)
+      const [upgrade] = this.#upgrades
       if (upgrade === undefined && this.#coming >= this.#waiting.size) return
-      const forAll = upgrade === undefined ? 1 : 0
-      this.#connecting += 1
-      this.#coming += forAll
-      const reader: Reader | undefined = upgrade === undefined ? { read: undefined } : undefined
-      const isLent = this.#options.connect(reader, (error, socket) => {
-        this.#connecting -= 1
-        this.#coming -= forAll
-        if (error !== null || socket === null) this.#refused(upgrade, error)
-        else this.#opened(socket, isLent ? reader : undefined, upgrade)
-      })
+      if (upgrade !== undefined) leave(upgrade)
+      this.#connectFor(upgrade)
     }
+  }
+
+  /** @param upgrade undefined = for whoever waits first when it stands */
+  #connectFor(upgrade: WireCall | undefined): void {
+    const forAll = upgrade === undefined ? 1 : 0
+    const reader: Reader | undefined = upgrade === undefined ? { read: undefined } : undefined
+    this.#coming += forAll
+    const connecting = this.#options.connect(reader, (error, socket) => {
+      this.#connecting.delete(connecting)
+      this.#coming -= forAll
+      if (error !== null || socket === null) this.#refused(upgrade, error)
+      else this.#opened(socket, connecting.isLent ? reader : undefined, upgrade)
+    })
+    this.#connecting.add(connecting)
   }
 
   #opened(socket: Socket, reader: Reader | undefined, upgrade: WireCall | undefined): void {
@@ -157,16 +188,20 @@ export class WirePool implements UpstreamClient, WireConnectionEvents {
       socket.destroy()
       return
     }
-    const connection = new WireConnection(socket, this.#host, reader, this)
+    const connection = new WireConnection(socket, reader, this)
     this.#open.add(connection)
-    if (upgrade === undefined) this.free(connection)
-    else this.#serve(connection, upgrade)
+    if (upgrade === undefined) this.#serve(connection)
+    else if (begin(upgrade)) connection.carry(upgrade)
+    else connection.drop()
   }
 
   /** Each try was for one who waits: the one who has waited longest hears of it. */
   #refused(upgrade: WireCall | undefined, error: Error | null): void {
-    const call = upgrade ?? firstOf(this.#waiting)
-    call?.handler.onResponseError?.(call, error ?? closed())
+    const [call] = upgrade === undefined ? this.#waiting : [upgrade]
+    if (call !== undefined) {
+      leave(call)
+      call.fail(error ?? closed())
+    }
     this.#connect()
   }
 
@@ -179,15 +214,32 @@ export class WirePool implements UpstreamClient, WireConnectionEvents {
   }
 }
 
-/** Takes it out. */
-function firstOf(calls: Set<WireCall>): WireCall | undefined {
-  for (const call of calls) {
-    calls.delete(call)
-    return call
+/** Out of its line, and told that it begins; false = it was given up. */
+function begin(call: WireCall): boolean {
+  leave(call)
+  try {
+    if (!call.aborted) call.handler.onRequestStart?.(call, undefined)
+  } catch (error) {
+    call.fail(errorOf(error))
   }
-  return undefined
+  return !call.aborted
+}
+
+function leave(call: WireCall): void {
+  call.line?.delete(call)
+  call.line = undefined
 }
 
 function closed(): WireError {
   return new WireError('UND_ERR_DESTROYED', 'the client was closed')
+}
+
+/** Of a request that never was one. */
+const NO_CONTROLLER: Dispatcher.DispatchController = {
+  aborted: true,
+  paused: false,
+  reason: null,
+  abort: () => {},
+  pause: () => {},
+  resume: () => {},
 }
