@@ -208,23 +208,6 @@ test.each([
   expect(upstream.connections.length).toBe(2)
 })
 
-test('what comes on an idle connection while the loop is busy is for nobody', async () => {
-  const upstream = await patientUpstream()
-  const pool = poolFor(upstream.url)
-  const first = ask(pool)
-  const connection = await upstream.connection()
-  await eventually(() => heads(connection) === 1)
-  connection.send(OK)
-  await eventually(() => over(first))
-  // Written before the next call begins, and read only after it.
-  connection.send(POISON)
-  const second = ask(pool)
-  await eventually(() => upstream.connections.length === 2 && heads(upstream.connections[1]!) === 1)
-  upstream.connections[1]!.send(OK)
-  await eventually(() => over(second))
-  expect(second.events).toContain('data ok')
-})
-
 test('an upgrade that is answered otherwise leaves no connection: its server may believe that it switched', async () => {
   const upstream = await poisonous()
   const pool = poolFor(upstream.url, { connections: 1 })
