@@ -1,16 +1,15 @@
 /** One configured upstream: where its calls go, over which connections, and how many are there now. */
-import { buildConnector, Pool } from 'undici'
+import { type buildConnector, Pool } from 'undici'
 import type { Millis, UpstreamIndex } from '../core/model.ts'
 import type { UpstreamOptions } from './options.ts'
 import { isAws } from './sign-call.ts'
 import type { UpstreamClient } from './upstream-client.ts'
-import { createConnect } from './wire/connect.ts'
+import { createConnect, streamConnector } from './wire/connect.ts'
+import { HEAD_BYTES } from './wire/wire-connection.ts'
 import { WirePool } from './wire/wire-pool.ts'
 
 /** Idle time of an upstream connection: undici's own default, below what servers keep (promises.md row 8). */
 const KEEP_ALIVE_MS: Millis = 4000
-/** As on the listener (promises.md row 1). */
-const RESPONSE_HEADER_BYTES = 32 * 1024
 
 export class Upstream {
   readonly index: UpstreamIndex
@@ -58,7 +57,7 @@ function undiciClient(options: UpstreamOptions): UpstreamClient {
     // An upgrade, a rejected upload and a reset each cost one connection: HTTP/1.1 only.
     allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: RESPONSE_HEADER_BYTES,
+    maxHeaderSize: HEAD_BYTES,
     // Silence is watched by the sweep, waiting for a connection included.
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -74,13 +73,7 @@ function undiciClient(options: UpstreamOptions): UpstreamClient {
 }
 
 function connectorOf(options: UpstreamOptions): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: options.connectTimeoutMs,
-    allowH2: false,
-    minVersion: 'TLSv1.2',
-    noDelay: true,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
-  })
+  const connect = streamConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca })
   return (target, done) => {
     connect(target, (...result) => {
       result[1]?.on('error', renameReset)

@@ -45,16 +45,24 @@ export interface Connecting {
 /** @param reader undefined = the socket is to be a stream. @param done not before this has returned */
 export type Connect = (reader: Reader | undefined, done: Connected) => Connecting
 
-export function createConnect({ origin, timeoutMs, ca }: ConnectOptions): Connect {
-  const { protocol, host, hostname, port } = origin
-  const name = hostname.replace(/^\[|\]$/g, '')
-  const asStream = buildConnector({
+/** undici's, as both clients want it. */
+export function streamConnector({
+  timeoutMs,
+  ca,
+}: Pick<ConnectOptions, 'timeoutMs' | 'ca'>): buildConnector.connector {
+  return buildConnector({
     timeout: timeoutMs,
     allowH2: false,
     minVersion: 'TLSv1.2',
     noDelay: true,
     ...(ca === undefined ? {} : { ca }),
   })
+}
+
+export function createConnect({ origin, timeoutMs, ca }: ConnectOptions): Connect {
+  const { protocol, host, hostname, port } = origin
+  const name = hostname.replace(/^\[|\]$/g, '')
+  const asStream = streamConnector({ timeoutMs, ca })
   return (reader, done) => {
     if (reader !== undefined && protocol === 'http:') {
       const cancel = connectLent(name, Number(port === '' ? 80 : port), timeoutMs, reader, done)

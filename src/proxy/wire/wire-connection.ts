@@ -11,7 +11,7 @@ import { LENT_BYTES, type WireCall } from './wire-call.ts'
 import { errorOf, WireError } from './wire-error.ts'
 
 /** As on the listener (promises.md row 1). */
-const HEAD_BYTES = 32 * 1024
+export const HEAD_BYTES = 32 * 1024
 /** Interim answers before the one that counts: more is a server that never comes to the point. */
 const MOST_INTERIM = 64
 /** Up to here one write of a copied string costs less than two buffers. */
@@ -166,13 +166,13 @@ export class WireConnection {
     this.#partial = undefined
     const next = end + 4 - (before?.length ?? 0)
     const head = readResponseHead(bytes.toString('latin1', from, end + 2), call.isHead)
-    if (head.status === 101) this.#switch(call, head, read.subarray(next))
-    else if (head.status < 200) this.#pass(call, head)
-    else {
-      this.#begin(call, head, next === read.length)
-      return next
+    if (head.status === 101) {
+      this.#switch(call, head, read.subarray(next))
+      return read.length
     }
-    return head.status === 101 ? read.length : next
+    if (head.status < 200) this.#pass(call, head)
+    else this.#begin(call, head, next === read.length)
+    return next
   }
 
   #pass(call: WireCall, { status, fields, reason, isLast }: ResponseHead): void {
