@@ -4,7 +4,7 @@
  */
 import autocannon from 'autocannon'
 import type { Scenario } from '../test/kit/sim/scenario.ts'
-import { RedisServer } from '../test/board/redis-server.ts'
+import { RedisServer } from '../test/kit/redis-server.ts'
 import { brownout, dead } from '../test/sim/fleet-scenarios.ts'
 import { boardCost } from './fleet/board-cost.ts'
 import { boardFaults } from './fleet/board-faults.ts'
@@ -97,7 +97,7 @@ async function storms(smoke: boolean): Promise<Record<string, unknown>> {
     }
   } finally {
     steward.close()
-    await server.kill()
+    await server.close()
   }
 }
 
@@ -164,7 +164,7 @@ async function cost(smoke: boolean): Promise<Record<string, unknown>> {
   try {
     return await boardCost(server, smoke ? 2000 : 20_000)
   } finally {
-    await server.kill()
+    await server.close()
   }
 }
 

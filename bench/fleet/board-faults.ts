@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { createSandbox } from '../../src/demo/sandbox.ts'
-import { RedisServer } from '../../test/board/redis-server.ts'
+import { RedisServer } from '../../test/kit/redis-server.ts'
 import { quantile } from '../../test/kit/sim/score.ts'
 import { Sidecar, sleep, type Told } from './sidecars.ts'
 import { SteadyLoad } from './steady-load.ts'
@@ -30,7 +30,7 @@ interface Fault {
 const CALM: Fault = { begins: () => {}, ends: () => {} }
 const FAULTS: Readonly<Record<string, Fault>> = {
   frozen: { begins: (server) => server.freeze(), ends: (server) => server.thaw() },
-  gone: { begins: (server) => server.kill(), ends: (server) => server.begin() },
+  gone: { begins: (server) => server.kill(), ends: (server) => server.run() },
   full: {
     begins: (server) => server.command('CONFIG', 'SET', 'maxmemory', '1'),
     ends: (server) => server.command('CONFIG', 'SET', 'maxmemory', '0'),
@@ -127,7 +127,7 @@ export async function boardFaults(smoke: boolean): Promise<Record<string, unknow
   } finally {
     await Promise.all(Object.values(arms).map((arm) => arm.stop()))
     await sandbox.close()
-    await server.kill()
+    await server.close()
   }
 }
 
@@ -174,7 +174,7 @@ async function whileFlapping<T>(server: RedisServer, everyMs: number, act: () =>
     while (!state.isOver) {
       await server.kill()
       await sleep(everyMs)
-      await server.begin()
+      await server.run()
       await sleep(everyMs)
     }
   }

@@ -11,7 +11,7 @@ import { RedisBoard } from '../../src/board/redis-board.ts'
 import { SUMMARY_WORDS } from '../../src/board/summary-format.ts'
 import { createCoordinator, type Coordinator, type FleetCore } from '../../src/core/coordinator.ts'
 import type { CallersSummary, UpstreamSummary } from '../../src/core/fleet.ts'
-import { RedisServer } from '../../test/board/redis-server.ts'
+import { RedisServer } from '../../test/kit/redis-server.ts'
 import { targetOf } from '../../test/board/redis-target.ts'
 import { arrivalOf } from '../../test/kit/core-driver.ts'
 import { policyOf } from '../../test/kit/policy.ts'
@@ -166,6 +166,6 @@ async function atServer(spoken: readonly Spoken[], replicas: number, exchanges: 
     return Number(/cmdstat_evalsha:.*?usec_per_call=([\d.]+)/.exec(stats)?.[1])
   } finally {
     await board.close()
-    await server.kill()
+    await server.close()
   }
 }

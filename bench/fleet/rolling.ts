@@ -5,7 +5,7 @@
  * answered by the upstream and some with a slot.
  */
 import { createSandbox } from '../../src/demo/sandbox.ts'
-import { RedisServer } from '../../test/board/redis-server.ts'
+import { RedisServer } from '../../test/kit/redis-server.ts'
 import { HeldClients, SlowUpstream, type ClientCall } from './held-clients.ts'
 import { POLICY, Sidecar, sleep } from './sidecars.ts'
 import { SteadyLoad } from './steady-load.ts'
@@ -64,7 +64,7 @@ export async function rollingRestart(smoke: boolean): Promise<Record<string, unk
     await Promise.all(fleet.map((weir) => weir.stop()))
     await sandbox.close()
     slow.close()
-    await server.kill()
+    await server.close()
   }
 }
 

@@ -35,7 +35,7 @@ export class SpoolWorld {
     const { store, serviceMs, deferral = '' } = options
     const sandbox = createSandbox({ behaviour: { serviceMs } })
     const url = await sandbox.listen()
-    const redis = store === 'redis' ? await RedisServer.start() : undefined
+    const redis = store === 'redis' ? await RedisServer.startDurable() : undefined
     const dir = await mkdtemp(join(tmpdir(), 'weir-spool-'))
     const [agents, operator] = [await freePort(), await freePort()]
     await writeFile(join(dir, 'key'), 'a key of the bench, of 32 characters or more')

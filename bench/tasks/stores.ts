@@ -7,7 +7,7 @@ import type { Store } from '../../src/commons/store.ts'
 import { LmdbStore } from '../../src/commons/stores/lmdb-store.ts'
 import { MemoryStore } from '../../src/commons/stores/memory-store.ts'
 import { RedisStore } from '../../src/commons/stores/redis-store.ts'
-import { startRedis } from '../../test/commons/redis-server.ts'
+import { RedisServer } from '../../test/kit/redis-server.ts'
 
 interface Opened {
   readonly stores: readonly Store[]
@@ -29,11 +29,11 @@ export const STORES: Readonly<Record<string, () => Promise<Opened>>> = {
     }
   },
   async redis() {
-    const server = await startRedis()
+    const server = await RedisServer.start()
     const options = { url: server.url, prefix: 'bench' }
     return {
       stores: [1, 2].map(() => new RedisStore(options, bounds, wall)),
-      close: () => server.stop(),
+      close: () => server.close(),
     }
   },
 }

@@ -20,7 +20,7 @@ export const EXCHANGE = `-- One replica gives its word on one topic, takes those
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%d:', ms) .. ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f:', ms) .. ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 
 local steward = redis.call('GET', KEYS[2]) or ''
@@ -39,7 +39,7 @@ elseif steward == '' and ARGV[4] == '1' then
   epoch = epoch + 1
 end
 if ARGV[4] == '1' then
-  redis.call('SET', KEYS[3], string.format('%d', epoch), 'PX', ARGV[7])
+  redis.call('SET', KEYS[3], string.format('%.0f', epoch), 'PX', ARGV[7])
 end
 
 local answer = { steward, epoch }
@@ -71,7 +71,7 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then
 end
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%d:', ms))
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f:', ms))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 `

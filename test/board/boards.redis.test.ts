@@ -5,7 +5,7 @@ import { IpcBoard, serveBoard, type Channel } from '../../src/board/ipc-board.ts
 import { MemoryBoard } from '../../src/board/memory-board.ts'
 import { RedisBoard } from '../../src/board/redis-board.ts'
 import { boardContract } from './board.contract.ts'
-import { hasRedis, RedisServer } from './redis-server.ts'
+import { RedisServer, SERVERS } from '../kit/redis-server.ts'
 import { targetOf } from './redis-target.ts'
 
 const clock = (): number => performance.now()
@@ -32,15 +32,15 @@ boardContract('ipc', async () => {
   }
 })
 
-describe.runIf(hasRedis)('with a real server', () => {
+describe.each(SERVERS)('with a real %s', (kind) => {
   let server: RedisServer
   let keys = 0
   beforeAll(async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
   })
-  afterAll(() => server.kill())
+  afterAll(() => server.close())
 
-  boardContract('redis', async () => {
+  boardContract(kind, async () => {
     keys += 1
     const target = targetOf(server.port, { prefix: `test${keys}` })
     return { another: () => new RedisBoard(target), close: async () => {} }

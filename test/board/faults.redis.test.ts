@@ -1,4 +1,4 @@
-/** A real Redis that hangs, dies, comes back, is full, or only reads: what is said of it, and that nothing waits. */
+/** A real Redis or Valkey that hangs, dies, comes back, is full, or only reads: what is said of it, and that nothing waits. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -6,7 +6,7 @@ import { BoardLink, type LinkedCore } from '../../src/board/link.ts'
 import { RedisBoard, type RedisTarget } from '../../src/board/redis-board.ts'
 import type { FleetView } from '../../src/core/fleet.ts'
 import { readSummary } from '../../src/board/summary-format.ts'
-import { hasRedis, RedisServer } from './redis-server.ts'
+import { RedisServer, SERVERS } from '../kit/redis-server.ts'
 import { targetOf } from './redis-target.ts'
 
 const EMPTY = readSummary(Uint8Array.of(1, 0))!.summary
@@ -41,7 +41,7 @@ afterEach(async () => {
     await board.close()
   }
   server?.thaw()
-  await server?.kill()
+  await server?.close()
   server = undefined
 })
 
@@ -79,9 +79,9 @@ async function until(isTrue: () => boolean, withinMs = 8000): Promise<number> {
   return performance.now() - from
 }
 
-describe.runIf(hasRedis)('a board on Redis', () => {
+describe.each(SERVERS)('a board on a real %s', (kind) => {
   it('makes replicas known to each other within a second, and forgets one that leaves at once', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     const one = joinTo(server.port, 'one')
     const two = joinTo(server.port, 'two-')
     expect(await until(() => one.link.read().replicas === 2 && two.link.read().replicas === 2)).toBeLessThan(
@@ -93,7 +93,7 @@ describe.runIf(hasRedis)('a board on Redis', () => {
   })
 
   it('tells the core that it is cut off when the server hangs, and that it is back when it answers', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     const { core, link } = joinTo(server.port, 'one')
     await until(() => core.last?.linked === true)
     server.freeze()
@@ -105,7 +105,7 @@ describe.runIf(hasRedis)('a board on Redis', () => {
   })
 
   it('asks seldom while the server hangs, and leaves nothing behind', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     const { core, board, link } = joinTo(server.port, 'one')
     await until(() => core.last?.linked === true)
     server.freeze()
@@ -116,29 +116,29 @@ describe.runIf(hasRedis)('a board on Redis', () => {
   })
 
   it('joins again after the server died and came back empty, under a later epoch', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     const { core } = joinTo(server.port, 'one')
     await until(() => core.last?.steward === 'one')
     const epoch = core.last?.epoch ?? 0
     await server.kill()
     await until(() => core.last?.linked === false)
-    await server.begin()
+    await server.run()
     await until(() => core.last?.linked === true && core.last.steward === 'one')
     expect(core.last?.epoch).toBeGreaterThan(epoch)
   })
 
   it('begins without a server, and joins when there is one', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     await server.kill()
     const { core, link } = joinTo(server.port, 'one')
     await new Promise((resolve) => setTimeout(resolve, 500))
     expect([link.up, core.views.length]).toEqual([false, 0])
-    await server.begin()
+    await server.run()
     expect(await until(() => core.last?.linked === true)).toBeLessThan(6000)
   })
 
   it('says that the server is full, and goes on when it is not', async () => {
-    server = await RedisServer.start('--maxmemory-policy', 'noeviction')
+    server = await RedisServer.startKind(kind, '--maxmemory-policy', 'noeviction')
     const { core, faults, link } = joinTo(server.port, 'one')
     await until(() => core.last?.linked === true)
     await server.command('CONFIG', 'SET', 'maxmemory', '1')
@@ -149,7 +149,7 @@ describe.runIf(hasRedis)('a board on Redis', () => {
   })
 
   it('says that the server only reads, and goes on when it writes again', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     const { core, faults, link } = joinTo(server.port, 'one')
     await until(() => core.last?.linked === true)
     await server.command('REPLICAOF', '127.0.0.1', '1')
@@ -159,14 +159,14 @@ describe.runIf(hasRedis)('a board on Redis', () => {
   })
 
   it('says that it was refused, with a wrong password', async () => {
-    server = await RedisServer.start('--requirepass', 'right')
+    server = await RedisServer.startKind(kind, '--requirepass', 'right')
     const { faults, link } = joinTo(server.port, 'one')
     await until(() => faults.length > 0)
     expect(link.up).toBe(false)
   })
 
   it('needs no more of an ACL user than docs/fleet.md says', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'fleet.md'), 'utf8')
     const rules = /`(~weir:\* [^`]*)`/.exec(page)?.[1]?.split(' ') ?? []
     const made = await server.command('ACL', 'SETUSER', 'weir', 'on', '>secret', ...rules)
@@ -177,7 +177,7 @@ describe.runIf(hasRedis)('a board on Redis', () => {
   })
 
   it('keeps every key for a bounded time', async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startKind(kind)
     const { core } = joinTo(server.port, 'one')
     await until(() => core.last?.steward === 'one')
     const keys = (await server.command('KEYS', '*')).split('\r\n').filter((line) => line.startsWith('weir:'))

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort, RedisServer } from './redis-server.ts'
+import { freePort, RedisServer } from '../kit/redis-server.ts'
 
 const SLOTS = 16_384
 /** So long may a cluster take to agree, or a sentinel to notice: they gossip once a second. */
@@ -10,11 +10,9 @@ const AGREED_WITHIN_MS = 20_000
 
 export class RedisCluster {
   readonly nodes: readonly RedisServer[]
-  readonly #directory: string
 
-  private constructor(nodes: readonly RedisServer[], directory: string) {
+  private constructor(nodes: readonly RedisServer[]) {
     this.nodes = nodes
-    this.#directory = directory
   }
 
   get ports(): number[] {
@@ -22,9 +20,8 @@ export class RedisCluster {
   }
 
   static async start(): Promise<RedisCluster> {
-    const directory = await mkdtemp(join(tmpdir(), 'weir-cluster-'))
     const nodes: RedisServer[] = []
-    const cluster = new RedisCluster(nodes, directory)
+    const cluster = new RedisCluster(nodes)
     try {
       const buses: number[] = []
       for (let node = 0; node < 3; node++) {
@@ -32,8 +29,7 @@ export class RedisCluster {
         buses.push(bus)
         // A node that is lost takes its own topics along, not those of the others.
         const facts = ['--cluster-enabled', 'yes', '--cluster-require-full-coverage', 'no']
-        const files = ['--dir', directory, '--cluster-config-file', `node-${node}.conf`]
-        nodes.push(await RedisServer.start(...facts, ...files, '--cluster-port', String(bus)))
+        nodes.push(await RedisServer.start(...facts, '--cluster-port', String(bus)))
       }
       for (const [index, node] of nodes.entries()) {
         const from = Math.floor((index * SLOTS) / nodes.length)
@@ -52,14 +48,13 @@ export class RedisCluster {
       })
       return cluster
     } catch (error) {
-      await cluster.kill()
+      await cluster.close()
       throw error
     }
   }
 
-  async kill(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.kill()))
-    await rm(this.#directory, { recursive: true, force: true })
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.close()))
   }
 }
 
@@ -107,13 +102,13 @@ export class RedisSentinels {
       })
       return group
     } catch (error) {
-      await group.kill()
+      await group.close()
       throw error
     }
   }
 
-  async kill(): Promise<void> {
-    await Promise.all([...this.sentinels, this.replica, this.master].map((server) => server.kill()))
+  async close(): Promise<void> {
+    await Promise.all([...this.sentinels, this.replica, this.master].map((server) => server.close()))
     await rm(this.#directory, { recursive: true, force: true })
   }
 }

@@ -9,7 +9,7 @@ import { readSummary } from '../../src/board/summary-format.ts'
 import type { FleetView, Outlook } from '../../src/core/fleet.ts'
 import { TEST_CERT, TEST_KEY } from '../kit/tls-fixture.ts'
 import { boardContract } from './board.contract.ts'
-import { freePort, RedisServer } from './redis-server.ts'
+import { freePort, RedisServer } from '../kit/redis-server.ts'
 import { targetOf } from './redis-target.ts'
 import { RedisCluster, RedisSentinels } from './redis-topologies.ts'
 
@@ -82,7 +82,7 @@ describe('a cluster', () => {
   beforeAll(async () => {
     cluster = await RedisCluster.start()
   })
-  afterAll(() => cluster.kill())
+  afterAll(() => cluster.close())
 
   boardContract('redis cluster', async () => {
     tests += 1
@@ -127,7 +127,7 @@ describe('a cluster', () => {
     expect(names.map((_, topic) => one.views.get(topic)?.linked)).toEqual(lost.map((isLost) => !isLost))
     expect(lost.map((isLost, topic) => isLost && one.rounds[topic]! > rounds[topic]!)).not.toContain(true)
     expect(one.link.up).toBe(true)
-    await victim.begin()
+    await victim.run()
     await until(() => names.every((_, topic) => one.views.get(topic)?.linked === true), 20_000)
   })
 })
@@ -135,7 +135,7 @@ describe('a cluster', () => {
 describe('sentinels', () => {
   it('lead to the master, and to the next one when it dies', async () => {
     const group = await RedisSentinels.start()
-    closing.push(() => group.kill())
+    closing.push(() => group.close())
     const target = targetOf(0, {
       kind: 'sentinel',
       master: 'mymaster',
@@ -181,7 +181,7 @@ describe('TLS', () => {
     target = targetOf(port, { addresses, username: 'weir', password: 'secret', tls: { ca: TEST_CERT } })
   })
   afterAll(async () => {
-    await server.kill()
+    await server.close()
     await rm(directory, { recursive: true, force: true })
   })
 

@@ -77,9 +77,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   async 'redis-freeze'({ world, windows }, lastsMs) {
     if (world.redis === undefined) return
     const window = windows.open('redis-freeze')
-    world.redis.signal('SIGSTOP')
+    world.redis.freeze()
     await pause(lastsMs)
-    world.redis.signal('SIGCONT')
+    world.redis.thaw()
     windows.close(window)
   },
   async 'policy-reload'({ world, windows, random }, lastsMs) {

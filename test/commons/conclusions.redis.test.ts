@@ -7,7 +7,7 @@ import { createCoordinator } from '../../src/core/coordinator.ts'
 import type { CoreEvent } from '../../src/core/model.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { policyOf } from '../kit/policy.ts'
-import { startRedis } from './redis-server.ts'
+import { RedisServer } from '../kit/redis-server.ts'
 
 const WEIRS = 8
 
@@ -43,8 +43,8 @@ async function all(url: string, events: readonly Partial<CoreEvent>[]): Promise<
 }
 
 it('a storm that eight Weirs see is told once, and its end; a loop is told by each Weir', async () => {
-  const redis = await startRedis()
-  closing.push(() => redis.stop())
+  const redis = await RedisServer.start()
+  closing.push(() => redis.close())
   await all(redis.url, [
     { name: 'condition-changed', from: 'healthy', to: 'storming' },
     { name: 'storm-started' },

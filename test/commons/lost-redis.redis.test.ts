@@ -48,7 +48,7 @@ const ask = (weir: Weir, method: string, path: string, body?: unknown): Promise<
   })
 
 it('a Redis that is killed costs the commons, and nothing of what it had', { timeout: 90_000 }, async () => {
-  const redis = await RedisServer.start()
+  const redis = await RedisServer.startDurable()
   closing.push(() => redis.close())
   const weir = await startWeir(redis.url)
   expect((await ask(weir, 'PUT', '/state/plan', { step: 1 })).status).toBe(201)
@@ -82,7 +82,7 @@ it('a Redis that is killed costs the commons, and nothing of what it had', { tim
 })
 
 it('a Redis that is not there yet delays the commons, not the start', { timeout: 90_000 }, async () => {
-  const redis = await RedisServer.start()
+  const redis = await RedisServer.startDurable()
   closing.push(() => redis.close())
   await redis.kill()
   const weir = await startWeir(redis.url)

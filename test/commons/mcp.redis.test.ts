@@ -7,7 +7,7 @@ import { MOST_SESSIONS_OF_ONE, Sessions } from '../../src/commons/mcp/sessions.t
 import { Seal } from '../../src/commons/mcp/seal.ts'
 import { RedisStore } from '../../src/commons/stores/redis-store.ts'
 import { caller, LiveWall, testCommons, type TestCommons } from './kit.ts'
-import { startRedis } from './redis-server.ts'
+import { RedisServer } from '../kit/redis-server.ts'
 
 const closing: (() => Promise<void> | void)[] = []
 afterEach(async () => {
@@ -15,8 +15,8 @@ afterEach(async () => {
 })
 
 async function weirs(): Promise<[TestCommons, TestCommons]> {
-  const redis = await startRedis()
-  closing.push(() => redis.stop())
+  const redis = await RedisServer.start()
+  closing.push(() => redis.close())
   const open = async (): Promise<TestCommons> => {
     const target = { url: redis.url, prefix: 'mcp' }
     const store = new RedisStore(target, storeBounds(DEFAULT_LIMITS), () => Date.now())

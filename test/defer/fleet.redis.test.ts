@@ -2,12 +2,12 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { startDeferringWeir, type DeferringWeir } from '../kit/deferring-weir.ts'
 import { HttpUpstream } from '../kit/http-upstream.ts'
-import { HAS_REDIS, RedisServer } from '../kit/redis-server.ts'
+import { RedisServer } from '../kit/redis-server.ts'
 
 const ask = async (weir: DeferringWeir, id = ''): Promise<Response> =>
   await fetch(`${weir.agents}/up/x`, { method: 'POST', body: id, headers: { prefer: 'respond-async' } })
 
-describe.runIf(HAS_REDIS)('Weirs on one Redis', () => {
+describe('Weirs on one Redis', () => {
   const weirs: DeferringWeir[] = []
   let redis: RedisServer
   let upstream: HttpUpstream
@@ -24,7 +24,7 @@ describe.runIf(HAS_REDIS)('Weirs on one Redis', () => {
   }
 
   it('run each call once, and either of them knows its end', async () => {
-    redis = await RedisServer.start()
+    redis = await RedisServer.startDurable()
     upstream = await HttpUpstream.start({ delayMs: 5, body: 'ok' })
     const [one, other] = [await start(), await start()]
     const answers = await Promise.all(
@@ -43,7 +43,7 @@ describe.runIf(HAS_REDIS)('Weirs on one Redis', () => {
   })
 
   it('promise nothing while it is away, go on with everything else, and keep what they promised', async () => {
-    redis = await RedisServer.start()
+    redis = await RedisServer.startDurable()
     upstream = await HttpUpstream.start({ delayMs: 200, body: 'ok' })
     const weir = await start()
     const location = (await ask(weir)).headers.get('location')!

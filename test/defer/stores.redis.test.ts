@@ -8,7 +8,7 @@ import { LmdbDisk } from '../../src/defer/lmdb-disk.ts'
 import { MemoryDisk } from '../../src/defer/memory-disk.ts'
 import { RedisStore } from '../../src/defer/redis-store.ts'
 import { ShelfStore } from '../../src/defer/shelf-store.ts'
-import { HAS_REDIS, RedisServer } from '../kit/redis-server.ts'
+import { RedisServer } from '../kit/redis-server.ts'
 import { BOUNDS, call, describeStore, type StoreHarness } from './store.contract.ts'
 
 const BYTES = Buffer.from('bytes')
@@ -182,11 +182,11 @@ describe('a directory of LMDB', () => {
   })
 })
 
-describe.runIf(HAS_REDIS)('with a real Redis', () => {
+describe('with a real Redis', () => {
   let server: RedisServer
   let prefixes = 0
   beforeAll(async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.startDurable()
   })
   afterAll(async () => await server.close())
 
@@ -257,11 +257,11 @@ describe.runIf(HAS_REDIS)('with a real Redis', () => {
     const harness = await redisHarness()
     const store = await harness.open()
     const facts = call(harness)
-    server.signal('SIGSTOP')
+    server.freeze()
     const said = store.accept(facts, BYTES)
     // Longer than a command may take, so that its receipt is given up.
     await new Promise((resolve) => setTimeout(resolve, 2200))
-    server.signal('SIGCONT')
+    server.thaw()
     const acceptance = await said
     const isThere = (await store.view(facts.id)) !== undefined
     expect([acceptance, isThere]).toEqual(isThere ? ['accepted', true] : ['closed', false])
@@ -269,7 +269,7 @@ describe.runIf(HAS_REDIS)('with a real Redis', () => {
   })
 
   it('a Redis that is killed and comes back has all that was accepted; meanwhile nothing is promised', async () => {
-    const own = await RedisServer.start()
+    const own = await RedisServer.startDurable()
     const store = new RedisStore({ url: own.url, prefix: 'k' }, BOUNDS)
     await store.open()
     const time = { now: () => Date.now() }
@@ -288,7 +288,7 @@ describe.runIf(HAS_REDIS)('with a real Redis', () => {
   })
 
   it('a Redis that keeps nothing is not promised on', async () => {
-    const own = await RedisServer.start(['--appendonly', 'no'])
+    const own = await RedisServer.start()
     const told: string[] = []
     const store = new RedisStore({ url: own.url, prefix: 'v', onTrouble: (text) => told.push(text) }, BOUNDS)
     await store.open()

@@ -18,7 +18,7 @@
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%d:', ms) .. ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f:', ms) .. ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 
 local steward = redis.call('GET', KEYS[2]) or ''
@@ -37,7 +37,7 @@ elseif steward == '' and ARGV[4] == '1' then
   epoch = epoch + 1
 end
 if ARGV[4] == '1' then
-  redis.call('SET', KEYS[3], string.format('%d', epoch), 'PX', ARGV[7])
+  redis.call('SET', KEYS[3], string.format('%.0f', epoch), 'PX', ARGV[7])
 end
 
 local answer = { steward, epoch }

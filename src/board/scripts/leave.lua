@@ -12,6 +12,6 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then
 end
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%d:', ms))
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f:', ms))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1

@@ -11,7 +11,7 @@ import { LmdbStore } from '../../../src/commons/stores/lmdb-store.ts'
 import { MemoryStore } from '../../../src/commons/stores/memory-store.ts'
 import { RedisStore } from '../../../src/commons/stores/redis-store.ts'
 import { caller, neverGone, testCommons } from '../kit.ts'
-import { startRedis, type RedisServer } from '../redis-server.ts'
+import { RedisServer } from '../../kit/redis-server.ts'
 import {
   isLinearizable,
   ownershipFaults,
@@ -28,11 +28,11 @@ const wall = (): number => Date.now()
 let made = 0
 
 beforeAll(async () => {
-  server = await startRedis()
+  server = await RedisServer.start()
 })
 afterAll(async () => {
   for (const close of closing.toReversed()) await close()
-  await server.stop()
+  await server.close()
 })
 
 /** The same store through as many openings as it allows. */

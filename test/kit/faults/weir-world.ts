@@ -81,7 +81,7 @@ export class WeirWorld {
       const echo = await EchoUpstream.start(options.weather, (options.seed ?? 1) + n)
       upstreams.push({ name: `up${n}`, echo, wire: await FaultProxy.start(echo.port, n + 1) })
     }
-    const redis = options.redis === true ? await RedisServer.start() : undefined
+    const redis = options.redis === true ? await RedisServer.startDurable() : undefined
     const dir = await mkdtemp(join(tmpdir(), 'weir-world-'))
     await writeFile(join(dir, 'shift'), '0')
     const world = new WeirWorld(upstreams, redis, dir, options.process ?? {})
