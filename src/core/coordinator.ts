@@ -216,7 +216,7 @@ class Core implements Coordinator, FleetCore {
     const state = this.#state(arrival.upstream)
     this.#arrivals.identify(call, arrival, state, at)
     // Who comes back because it was asked to is no sign of a storm; who comes early, against advice, is.
-    call.invited = this.#admission.invited(call, state, at)
+    call.invited = this.#admission.invited(call, state, arrival.attempt, at)
     if (call.invited) this.#admission.keepPromise(call, state, at)
     if (this.#arrivals.count(call, arrival, state, at)) this.#tellLooping(arrival, state, at)
     this.#nextBeatAt = Math.min(this.#nextBeatAt, state.nextBeatAt())

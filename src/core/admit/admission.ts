@@ -44,9 +44,6 @@ const SPILL_FACTOR = 1.25
  * next free instant of a healthy upstream it would go on as before, a few milliseconds later. As the SDKs' first waits.
  */
 const CALM_MS: Millis = 1000
-/** Slots of one fingerprint that may be promised at once: n-best and fan-outs repeat themselves. */
-const PROMISES_PER_FINGERPRINT = 16
-const GOLDEN = 0.6180339887498949
 
 /** From which outside pressure on Weir itself nothing is held, and all but critical work is refused. */
 const PRESSURE_NO_HOLD = 0.8
@@ -183,7 +180,7 @@ export class Admission {
     const family = familyOf(call.family)
     const blocked = this.#quota.blockedUntil(call.credential, at)
     const gate = state.release.phase === 'shut' ? state.release.opensAt(at) : at
-    return state.slots.reserve(this.#promiseKey(call, state, at), at, {
+    return state.slots.reserve(callerOf(call), at, {
       earliest: Math.max(earliest, blocked, gate),
       ratePerSecond: this.#bearableRate(state),
       share: Math.max(
@@ -193,39 +190,30 @@ export class Admission {
       ceilingMs: family.adviceCeilingMs,
       precision: family.advice,
       lane: PRIORITIES.indexOf(call.priority),
-      caller: callerOf(call),
+      // A retry that came too early gets the instant that it was given before; a twin gets one of its own, and so does
+      // who kept its promise.
+      another: !call.isRetry || call.invited,
     })
   }
 
   /** Marks `call` as kept if it came back at an instant that was promised to it. */
   keepPromise(call: OpenCall, state: UpstreamState, at: Millis): void {
-    for (let copy = 0; copy < PROMISES_PER_FINGERPRINT; copy++) {
-      const key = promiseKey(call, copy)
-      const promisedAt = state.slots.promisedTo(key)
-      if (!state.slots.claim(key, at)) continue
-      call.promised = true
-      call.promisedAt = promisedAt
-      return
-    }
+    const promisedAt = state.slots.claim(callerOf(call), at)
+    if (promisedAt === 0) return
+    call.promised = true
+    call.promisedAt = promisedAt
   }
 
-  /** Whether this caller comes because it was asked to. */
-  invited(call: OpenCall, state: UpstreamState, at: Millis): boolean {
-    if (state.slots.size === 0 || !state.slots.mayKnow(callerOf(call))) return false
-    for (let copy = 0; copy < PROMISES_PER_FINGERPRINT; copy++) {
-      if (state.slots.invited(promiseKey(call, copy), at)) return true
-    }
-    return false
-  }
-
-  #promiseKey(call: OpenCall, state: UpstreamState, at: Millis): number {
-    for (let copy = 0; copy < PROMISES_PER_FINGERPRINT; copy++) {
-      const key = promiseKey(call, copy)
-      const taken = state.slots.has(key, at)
-      // A retry that came too early gets the instant that it was given before; a twin gets one of its own.
-      if (call.isRetry ? taken : !taken) return key
-    }
-    return promiseKey(call, 0)
+  /**
+   * Whether this caller comes because it was asked to. One whose client says that this is its first attempt may be called
+   * again by an outer loop; among several equal calls it is rather a new one, and leaves their promises to them.
+   */
+  invited(call: OpenCall, state: UpstreamState, attempt: number, at: Millis): boolean {
+    const { slots } = state
+    const caller = callerOf(call)
+    if (slots.size === 0 || !slots.mayKnow(caller)) return false
+    if (attempt === 1 && slots.openTo(caller) > 1) return false
+    return slots.invited(caller, at)
   }
 
   #staticOnly(
@@ -444,11 +432,6 @@ function final(rule: number, upstream: UpstreamIndex, reason: Reason): Verdict {
 /** What stays the same on every attempt. */
 function callerOf(call: OpenCall): number {
   return call.onceKey !== 0 ? call.onceKey : call.fingerprint
-}
-
-function promiseKey(call: OpenCall, copy: number): number {
-  const base = callerOf(call)
-  return copy === 0 ? base : Math.floor((base * GOLDEN + copy * 7919) % Number.MAX_SAFE_INTEGER)
 }
 
 const RUNAWAY_REASON: Partial<Record<WorkflowCondition, Reason>> = {

@@ -55,9 +55,25 @@ describe('Slots', () => {
     const slots = new Slots(policy)
     const slotAt = slots.reserve(7, 0, request({ earliest: 3000 }))
     expect(slots.reserve(7, 1000, request())).toBe(slotAt)
-    expect([slots.size, slots.promisedTo(7), slots.has(7, 1000)]).toEqual([1, slotAt, true])
+    expect([slots.size, slots.promisedTo(7)]).toEqual([1, slotAt])
     expect(slots.reserve(7, 1000, request({ earliest: 9000 }))).toBeGreaterThanOrEqual(9000)
     expect(slots.size).toBe(1)
+  })
+
+  it("gives each of a caller's equal calls an instant of its own, which one of them claims", () => {
+    const slots = new Slots(policy)
+    const all = Array.from({ length: 200 }, () => slots.reserve(7, 0, request({ another: true })))
+    expect(new Set(all).size).toBe(200)
+    expect(all.filter((slotAt) => slots.invited(7, slotAt) && slots.claim(7, slotAt) > 0)).toHaveLength(200)
+    expect([slots.size, slots.mayKnow(7), slots.nextExpiry()]).toEqual([0, false, Infinity])
+  })
+
+  it('keeps one caller from taking the whole table', () => {
+    const slots = new Slots(policy)
+    for (let call = 0; call < 1000; call++) slots.reserve(7, 0, request({ another: true }))
+    expect(slots.size).toBe(512)
+    slots.tick(200_000)
+    expect(slots.size).toBe(0)
   })
 
   it('lets a promise be claimed once, from half a second early to the end of its grace', () => {
@@ -65,7 +81,7 @@ describe('Slots', () => {
       const slots = new Slots(policy)
       const slotAt = slots.reserve(1, 0, request({ earliest: 10_000 }))
       const late = off > 0 ? (slotAt / 4) * (off / 2500) : off
-      return [slots.claim(1, slotAt + late), slots.claim(1, slotAt + late)]
+      return [slots.claim(1, slotAt + late) > 0, slots.claim(1, slotAt + late) > 0]
     })
     expect(claims).toEqual([
       [false, false],
@@ -87,8 +103,8 @@ describe('Slots', () => {
     const all = Array.from({ length: 400 }, (_, key) => slots.reserve(key, 0, request({ ceilingMs: 5000 })))
     expect(Math.max(...all)).toBeLessThanOrEqual(5000)
     expect(new Set(all).size).toBe(400)
-    expect(slots.claim(0, all[0] ?? 0)).toBe(true)
-    expect(slots.claim(399, all[399] ?? 0)).toBe(false)
+    expect(slots.claim(0, all[0] ?? 0)).toBe(all[0])
+    expect(slots.claim(399, all[399] ?? 0)).toBe(0)
     expect(slots.reserve(399, 4000, request({ ceilingMs: 5000 }))).toBeGreaterThanOrEqual(4975)
   })
 

@@ -32,12 +32,11 @@ export interface SlotRequest {
   readonly precision: Precision
   /** Timetable of its own, 0..3, by priority class; 0 when left out. */
   readonly lane?: number
-  /** Who asks, if it may have several promises, each under a key of its own; the key itself when left out. */
-  readonly caller?: number
+  /** Beside what the caller was promised, for another of its calls that looks the same. */
+  readonly another?: boolean
 }
 
 interface Promised {
-  readonly key: number
   readonly caller: number
   readonly id: number
   readonly slotAt: Millis
@@ -54,8 +53,11 @@ const TAKEN_SHARE = 0.9
 /** Two instants closer than this count as one: a client's timer is no finer. */
 const GRAIN_MS = 0.25
 const GOLDEN = 0.6180339887498949
-/** Promises kept at once; past it callers are only spread. */
+/** Promises kept at once, and of those to one caller; past it callers are only spread. */
 const PROMISES = 8192
+const PROMISES_OF_ONE = 512
+/** Equal calls of one caller are as far from each other in their cells as those of different ones. */
+const TWIN = 7919
 /** Cells of the counts by caller: with a thousand promises open, three in four callers without one are told apart. */
 const CALLER_CELLS = 4096
 /** How early a kept promise may be claimed, and how late in parts of the wait (algorithms.md 3(7)). */
@@ -70,7 +72,9 @@ const SECOND_MS = 1000
 export class Slots {
   #policy: SlotPolicy
   readonly #free = new Float64Array(LANES).fill(-Infinity)
-  readonly #promises = new Map<number, Promised>()
+  /** By caller, the earliest instant first. Calls that look the same are interchangeable: whoever comes claims that. */
+  readonly #promises = new Map<number, Promised[]>()
+  #open = 0
   readonly #byId: (Promised | undefined)[] = []
   readonly #unusedIds: number[] = []
   readonly #expiry = new IndexedHeap()
@@ -97,14 +101,14 @@ export class Slots {
   }
 
   /**
-   * The instant at which the caller `key` is asked back. The same caller gets the same instant again while it lies
-   * ahead and nothing forbids it. Always within `ceilingMs` and the policy's `maxMs` of `at`.
+   * The instant at which `caller` is asked back. It gets the same instant again while that lies ahead and nothing
+   * forbids it, unless it asks for another call. Always within `ceilingMs` and the policy's `maxMs` of `at`.
    */
-  reserve(key: number, at: Millis, request: SlotRequest): Millis {
+  reserve(caller: number, at: Millis, request: SlotRequest): Millis {
     this.tick(at)
     const { maxMs } = this.#policy
     const latest = at + (request.ceilingMs > 0 ? Math.min(maxMs, request.ceilingMs) : maxMs)
-    const known = this.#promises.get(key)
+    const known = request.another === true ? undefined : this.#promises.get(caller)?.[0]
     if (known !== undefined) {
       const ahead = known.slotAt > at && known.slotAt <= latest
       if (ahead && (known.slotAt >= request.earliest || request.earliest > latest)) return known.slotAt
@@ -114,46 +118,45 @@ export class Slots {
     // rest; a slot within the first second could not be told to it.
     const wholeSeconds = request.precision === 'seconds' ? SECOND_MS : 0
     const earliest = Math.max(at + wholeSeconds, request.earliest)
-    const placed = this.#place(key, earliest, latest, request)
+    const placed = this.#place(caller, earliest, latest, request)
     const from = placed === undefined ? spreadFrom(at, earliest, request.earliest, latest) : earliest
     const slotAt = this.#unique(placed ?? this.#between(from, latest), from, latest)
     const earlyMs = Math.max(EARLY_MS, wholeSeconds)
-    return this.#promise(key, request.caller ?? key, at, slotAt, earlyMs, placed !== undefined)
+    return this.#promise(caller, at, slotAt, earlyMs, placed !== undefined)
   }
 
-  /** False = nothing is promised to this caller under any key. One read, for those who come unasked: nearly all. */
+  /** False = nothing is promised to this caller. One read, for those who come unasked: nearly all. */
   mayKnow(caller: number): boolean {
     return this.#callers[caller & (CALLER_CELLS - 1)] !== 0
   }
 
-  /** Whether a promise to this caller is open. */
-  has(key: number, at: Millis): boolean {
-    const promised = this.#promises.get(key)
-    return promised !== undefined && at <= promised.expiresAt
+  /** Promises open to this caller. */
+  openTo(caller: number): number {
+    return this.#promises.get(caller)?.length ?? 0
   }
 
-  /** The instant promised to this caller; 0 = none. Who comes a little early is best held until then. */
-  promisedTo(key: number): Millis {
-    return this.#promises.get(key)?.slotAt ?? 0
+  /** The next instant promised to this caller; 0 = none. Who comes a little early is best held until then. */
+  promisedTo(caller: number): Millis {
+    return this.#promises.get(caller)?.[0]?.slotAt ?? 0
   }
 
   /** Whether a caller that comes at `at` was asked to, with a place on the timetable or without. */
-  invited(key: number, at: Millis): boolean {
-    const promised = this.#promises.get(key)
-    return promised !== undefined && at >= promised.slotAt - promised.earlyMs && at <= promised.expiresAt
+  invited(caller: number, at: Millis): boolean {
+    return this.#due(caller, at) !== undefined
   }
 
   /**
-   * The caller came back when it was asked to: it goes before new work and needs no retry token. True once per
-   * promise. A caller without a place on the timetable is not let in, but put on it by the next `reserve`.
+   * The caller came back when it was asked to: it goes before new work and needs no retry token. Returns the instant that
+   * it was promised, once per promise; 0 = it has no place. A caller without a place on the timetable is not let in, but
+   * put on it by the next `reserve`.
    */
-  claim(key: number, at: Millis): boolean {
-    const promised = this.#promises.get(key)
-    if (promised === undefined || at < promised.slotAt - promised.earlyMs) return false
-    this.#forget(promised)
-    if (!promised.placed || at > promised.expiresAt) return false
+  claim(caller: number, at: Millis): Millis {
+    const due = this.#due(caller, at)
+    if (due === undefined) return 0
+    this.#forget(due)
+    if (!due.placed) return 0
     this.#claimed += CLAIMED_WEIGHT * (1 - this.#claimed)
-    return true
+    return due.slotAt
   }
 
   /** Drops the promises whose time to be claimed is over. */
@@ -173,10 +176,17 @@ export class Slots {
 
   /** Promises open. */
   get size(): number {
-    return this.#promises.size
+    return this.#open
   }
 
-  #place(key: number, earliest: Millis, latest: Millis, request: SlotRequest): Millis | undefined {
+  /** The earliest promise whose time it is. */
+  #due(caller: number, at: Millis): Promised | undefined {
+    return this.#promises
+      .get(caller)
+      ?.find(({ slotAt, earlyMs, expiresAt }) => at >= slotAt - earlyMs && at <= expiresAt)
+  }
+
+  #place(caller: number, earliest: Millis, latest: Millis, request: SlotRequest): Millis | undefined {
     const { ratePerSecond, share, lane = 0 } = request
     const rate = TAKEN_SHARE * ratePerSecond * share
     if (!(rate > 0)) return undefined
@@ -184,6 +194,7 @@ export class Slots {
     const start = Math.max(this.#free[lane] ?? -Infinity, earliest)
     if (start + width > latest) return undefined
     this.#free[lane] = start + width
+    const key = caller + TWIN * (this.#promises.get(caller)?.length ?? 0)
     return start + (width * (this.#replica + fraction(key * GOLDEN))) / this.#replicas
   }
 
@@ -205,28 +216,27 @@ export class Slots {
     return wanted
   }
 
-  #promise(
-    key: number,
-    caller: number,
-    at: Millis,
-    slotAt: Millis,
-    earlyMs: Millis,
-    placed: boolean,
-  ): Millis {
-    if (this.#promises.size >= PROMISES) return slotAt
+  #promise(caller: number, at: Millis, slotAt: Millis, earlyMs: Millis, placed: boolean): Millis {
+    const open = this.#promises.get(caller) ?? []
+    if (this.#open >= PROMISES || open.length >= PROMISES_OF_ONE) return slotAt
     const id = this.#unusedIds.pop() ?? this.#byId.length
     const expiresAt = slotAt + Math.max(this.#policy.graceMs, LATE_SHARE * (slotAt - at))
-    const promised: Promised = { key, caller, id, slotAt, expiresAt, earlyMs, placed }
+    const promised: Promised = { caller, id, slotAt, expiresAt, earlyMs, placed }
     this.#callers[caller & (CALLER_CELLS - 1)]! += 1
     this.#byId[id] = promised
-    this.#promises.set(key, promised)
+    this.#open += 1
+    open.splice(open.findLastIndex((other) => other.slotAt <= slotAt) + 1, 0, promised)
+    this.#promises.set(caller, open)
     this.#taken.add(Math.floor(slotAt / GRAIN_MS))
     this.#expiry.set(id, expiresAt)
     return slotAt
   }
 
   #forget(promised: Promised): void {
-    this.#promises.delete(promised.key)
+    const open = this.#promises.get(promised.caller)!
+    open.splice(open.indexOf(promised), 1)
+    if (open.length === 0) this.#promises.delete(promised.caller)
+    this.#open -= 1
     this.#callers[promised.caller & (CALLER_CELLS - 1)]! -= 1
     this.#taken.delete(Math.floor(promised.slotAt / GRAIN_MS))
     this.#expiry.remove(promised.id)

@@ -1,5 +1,6 @@
 /** Agents in virtual time: each has logical calls of its own, and makes them as the clients of its family do. */
 import type { Family } from '../../../src/core/families.ts'
+import { hashId } from '../../../src/core/fleet/sketch.ts'
 import type { Millis, Priority } from '../../../src/core/model.ts'
 import type { Random } from '../../../src/core/random.ts'
 import {
@@ -25,6 +26,8 @@ export interface Population {
   readonly deadlineMs: Millis
   readonly family: string
   readonly bytes: number
+  /** Its calls are all of one length: nothing tells two of an agent's from each other. */
+  readonly alike?: boolean
   readonly from?: Millis
   readonly until?: Millis
 }
@@ -65,6 +68,7 @@ export function startAgents(
 
 function wantedOf({ population, agent }: LogicalCall, family: Family, identity: number): WantedCall {
   const { upstream, bytes, priority, timeoutMs } = population
+  const isAlike = population.alike === true
   return {
     family,
     timeoutMs,
@@ -81,9 +85,10 @@ function wantedOf({ population, agent }: LogicalCall, family: Family, identity: 
       priority,
       family: family.name,
       patienceMs: timeoutMs,
-      attempt: 0,
+      // A client that counts its attempts says that it is the first.
+      attempt: isAlike && family.countsAttempts === true ? 1 : 0,
       onceKey: 0,
-      fingerprint: identity,
+      fingerprint: isAlike ? hashId(agent) : identity,
       credential: 0,
       longLived: false,
       holdable: true,
