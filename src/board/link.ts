@@ -6,7 +6,7 @@ import type { CallersSummary, CallersView, FleetView, Outlook, UpstreamSummary }
 import type { Millis, UpstreamIndex } from '../core/model.ts'
 import { seeded } from '../core/random.ts'
 import { BoardError, type Board, type BoardFault, type Exchanged } from './board.ts'
-import { ExchangePace, URGENT_MS } from './pace.ts'
+import { ExchangePace } from './pace.ts'
 import { CALLERS_WORDS } from './callers-format.ts'
 import { Roster, type HeardPeer } from './roster.ts'
 import { sealedWords } from './sealed-words.ts'
@@ -199,7 +199,7 @@ export class BoardLink {
       const outlook = outlooks[index]!
       if (topic.busy) continue
       const isNews = outlook.stamp !== topic.stamp && topic.failures < FAILURES
-      if (now < topic.dueAt && !(isNews && now - topic.sentAt >= URGENT_MS)) continue
+      if (now < topic.dueAt && !(isNews && now - topic.sentAt >= ExchangePace.urgentAfter(load))) continue
       const pause = topic.failures < FAILURES ? 0 : this.#backoff(topic.failures)
       topic.dueAt =
         now + Math.max(pause, this.#pace.after(outlook.restlessness, load, topic.roster.known + 1))

@@ -29,6 +29,12 @@ describe('the pace of exchanges', () => {
     expect((60 * 1000) / mean(() => pace.after('unwell', load, 1))).toBeLessThanOrEqual(46)
   })
 
+  it('tells news at once, and of many topics at a time no more often than all the rest', () => {
+    expect(ExchangePace.urgentAfter(5)).toBe(100)
+    const load = 20 * ExchangePace.load('turning')
+    expect((20 * 1000) / ExchangePace.urgentAfter(load)).toBeLessThanOrEqual(46)
+  })
+
   it('slows down in a fleet of a thousand, though never so far that words go stale', () => {
     expect(mean(() => pace.after('unwell', 1, 100))).toBeLessThan(205)
     expect(mean(() => pace.after('unwell', 1, 1000))).toBeGreaterThan(780)

@@ -24,7 +24,7 @@ const MOST_PER_SECOND = 45
 const REPLICAS = 250
 const LONGEST_MS = FRESH_MS
 /** News are told at once, though not twice within this. */
-export const URGENT_MS: Millis = 100
+const URGENT_MS: Millis = 100
 
 export class ExchangePace {
   readonly #random: Random
@@ -40,12 +40,20 @@ export class ExchangePace {
   after(restlessness: Restlessness, load: number, replicas: number): Millis {
     const every = EVERY_MS[restlessness]
     const crowded = Math.max(every, Math.min(LONGEST_MS, (every * replicas) / REPLICAS))
-    const stretched = Math.max(1, load / MOST_PER_SECOND)
-    return crowded * stretched * (1 - JITTER + 2 * JITTER * this.#random())
+    return crowded * stretch(load) * (1 - JITTER + 2 * JITTER * this.#random())
+  }
+
+  /** How long after the last word news may follow, at the `load` of `after`. */
+  static urgentAfter(load: number): Millis {
+    return URGENT_MS * stretch(load)
   }
 
   /** Exchanges per second of such a topic. */
   static load(restlessness: Restlessness): number {
     return 1000 / EVERY_MS[restlessness]
   }
+}
+
+function stretch(load: number): number {
+  return Math.max(1, load / MOST_PER_SECOND)
 }

@@ -52,12 +52,12 @@ const DOWN_ODDS = 1e-6
 const UNCLAIMED_MS = 2000
 /** An early look costs a scan of the open calls: not more often than this. */
 const LOOK_MS = 50
+/** So many open calls cost next to nothing to look at. */
+const FEW = 16
 
 /** Held calls go out no faster than this times what was answered lately, or usually: what flows is believed. */
 const OUTFLOW = 1.3
 const OUTFLOW_LEAST = 5
-/** The limit starts a little above the usual concurrency. */
-const HEADROOM = 1.2
 const NORMAL_Q90 = 1.2816
 const MEDIAN_ERROR = 0.13
 
@@ -96,6 +96,8 @@ export class UpstreamState {
   waitingElsewhere = 0
   /** Of the calls in flight, those open beyond the healthy reference; the coordinator counts them before a beat. */
   overdue = 0
+  /** When the next of them will be; Infinity = none. */
+  overdueAt: Millis = Infinity
   etaMs: Millis = Infinity
   /** Readings of the last beat, for conditions of rules: numbers, so that asking costs nothing. */
   slowdown = 1
@@ -182,8 +184,18 @@ export class UpstreamState {
   /** A call was seen: the beat starts again after an idle stretch, and is early when calls pile up. */
   active(at: Millis): void {
     this.#wake(at)
-    if (this.#lookAt !== Infinity || this.unwell || !this.#piledUp) return
-    this.#lookAt = Math.max(at, this.#beatAt + LOOK_MS)
+    this.#lookSoon(at)
+  }
+
+  /** One of several replicas with a few calls each: that one of them is overdue is news to all. */
+  get #isFewOfMany(): boolean {
+    return this.member.fleet.joined && !this.unwell && this.inFlight <= FEW
+  }
+
+  #lookSoon(at: Millis): void {
+    const soon = Math.max(at, this.#beatAt + LOOK_MS)
+    if (this.#lookAt <= soon || this.unwell || !this.#piledUp) return
+    this.#lookAt = soon
   }
 
   #wake(at: Millis): void {
@@ -192,11 +204,19 @@ export class UpstreamState {
     this.#beatAt = at
   }
 
+  /** More of its own calls are overdue than usually. */
+  get hasHint(): boolean {
+    return this.#jam.hints(this.#ownPile)
+  }
+
+  get #ownPile(): Pile {
+    return { load: this.load, overdue: this.overdue, healthyPeak: this.flow.peak }
+  }
+
   /** Of all replicas: a sidecar alone has hardly enough calls to pile up. */
   get #pile(): Pile {
     const { fleet, flow, load } = this.member
-    if (!fleet.joined || flow.peak === 0)
-      return { load: this.load, overdue: this.overdue, healthyPeak: this.flow.peak }
+    if (!fleet.joined || flow.peak === 0) return this.#ownPile
     return { load, overdue: this.overdue + fleet.overdue, healthyPeak: flow.peak }
   }
 
@@ -314,7 +334,7 @@ export class UpstreamState {
     if (now < this.nextBeatAt()) return false
     const elapsed = now - this.#beatAt
     this.#beatAt = now
-    this.#lookAt = Infinity
+    this.#lookAt = this.#isFewOfMany ? Math.max(this.overdueAt, now + LOOK_MS) : Infinity
     this.#measureFlow(elapsed)
     const storm = this.storm.tick(now)
     const retries = this.storm.reading(now)
@@ -425,8 +445,7 @@ export class UpstreamState {
   }
 
   #startLimit(now: Millis): void {
-    const usual = Math.min(this.flow.peak, HEADROOM * this.flow.usual)
-    this.limit.start(this.flow.peak, this.inFlight, now, usual, this.#samplesWanted())
+    this.limit.start(this.flow.peak, this.inFlight, now, this.flow.limit, this.#samplesWanted())
     this.member.limitStarted(now)
   }
 

@@ -113,9 +113,13 @@ export class CallScores {
    * whether it streams, of its streaming counterpart). Says yes again and again: keep a flag, and `prepay` once.
    */
   overdue(stratum: number, elapsedMs: Millis): boolean {
-    if (this.#now - elapsedMs < this.#stallUntil) return false
+    return this.#now - elapsedMs >= this.#stallUntil && elapsedMs > this.overdueAfter(stratum)
+  }
+
+  /** How long a call may be open until it is overdue; Infinity = nobody knows. */
+  overdueAfter(stratum: number): Millis {
     const baseline = this.#known(stratum)
-    return baseline.total > 0 && elapsedMs > overdueMs(baseline)
+    return baseline.total > 0 ? overdueMs(baseline) : Infinity
   }
 
   /** Scores an open call that is overdue, once. */

@@ -127,6 +127,11 @@ export class DriftDetector {
     return this.#scores.overdue(stratum, elapsedMs)
   }
 
+  /** How long a call may be open until it is overdue; Infinity = nobody knows. */
+  overdueAfter(stratum: number): Millis {
+    return this.#scores.overdueAfter(stratum)
+  }
+
   /** Scores an open call that is overdue, once. */
   prepay(stratum: number): void {
     this.#scores.prepay(stratum)

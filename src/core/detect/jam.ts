@@ -9,9 +9,12 @@
  *             of one with a call that never ends would stop everything
  */
 import type { Millis } from '../model.ts'
+import { UnbiasedMean } from '../observe/unbiased-mean.ts'
 
 const CROWDED = 1.25
 const CROWDED_LEAST = 4
+/** One call that takes long is no news, or those who have one would always be heard first. */
+const HINT_LEAST = 2
 const OVERDUE_SHARE = 0.3
 const OVERDUE_CALM = 0.2
 const CLEAR_MS = 2000
@@ -37,7 +40,7 @@ export class Jam {
   #crowded = false
   #restlessAt: Millis = -Infinity
   #heardAt: Millis = -Infinity
-  #usualShare = 0
+  readonly #usual = new UnbiasedMean()
 
   get crowded(): boolean {
     return this.#crowded
@@ -49,7 +52,12 @@ export class Jam {
    */
   doubts(pile: Pile): boolean {
     if (piledUp(pile.load, pile.healthyPeak)) return true
-    return pile.overdue >= CROWDED_LEAST && overdueShare(pile) > this.#usualShare + OVERDUE_CALM
+    return pile.overdue >= CROWDED_LEAST && this.hints(pile)
+  }
+
+  /** Clearly more overdue than usually, of however few: nothing to act upon, but worth telling those who see the others. */
+  hints(pile: Pile): boolean {
+    return pile.overdue >= HINT_LEAST && overdueShare(pile) > this.#usual.value + OVERDUE_CALM
   }
 
   /** The upstream gave a sign of life. */
@@ -60,10 +68,11 @@ export class Jam {
   /** @param wellMs how long the upstream was well since the last look: so much is learnt from this one */
   look(pile: Pile, now: Millis, wellMs: Millis = 0): void {
     const share = overdueShare(pile)
-    this.#usualShare += (share - this.#usualShare) * Math.min(1, wellMs / USUAL_MS)
-    const many = pile.overdue >= CROWDED_LEAST && share >= OVERDUE_SHARE
+    this.#usual.add(share, Math.min(1, wellMs / USUAL_MS))
+    const isUnusual = share >= OVERDUE_SHARE && share > this.#usual.value + OVERDUE_CALM
+    const many = pile.overdue >= CROWDED_LEAST && isUnusual
     if (many && piledUp(pile.load, pile.healthyPeak)) this.#crowded = true
-    if (share > OVERDUE_CALM) this.#restlessAt = now
+    if (share > Math.max(OVERDUE_CALM, this.#usual.value + OVERDUE_CALM / 2)) this.#restlessAt = now
     else if (now - this.#restlessAt >= CLEAR_MS) this.#crowded = false
   }
 

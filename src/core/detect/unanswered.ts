@@ -11,6 +11,7 @@ import type { UpstreamState } from '../upstream-state.ts'
 export function scoreUnanswered(state: UpstreamState, calls: OpenCalls, lists: InFlight, now: Millis): void {
   state.overdue = 0
   state.strayed = 0
+  state.overdueAt = Infinity
   const strayMs = state.strayMs
   for (let slot = lists.first(state.index); slot !== -1; slot = lists.after(slot)) {
     const call = calls.get(slot)!
@@ -20,7 +21,10 @@ export function scoreUnanswered(state: UpstreamState, calls: OpenCalls, lists: I
       lookForSilence(call, state, now)
       continue
     }
-    if (!call.prepaid && !state.drift.overdue(call.stratum, now - call.sentAt)) continue
+    if (!call.prepaid && !state.drift.overdue(call.stratum, now - call.sentAt)) {
+      state.overdueAt = Math.min(state.overdueAt, call.sentAt + state.drift.overdueAfter(call.stratum))
+      continue
+    }
     if (now - call.sentAt > strayMs) state.strayed += 1
     state.overdue += 1
     if (call.prepaid) continue

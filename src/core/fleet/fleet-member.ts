@@ -46,6 +46,8 @@ export interface Steerable {
   readonly held: number
   readonly heldCritical: number
   readonly overdue: number
+  /** More calls are overdue than usually. */
+  readonly hasHint: boolean
   readonly ownCondition: Condition
   readonly unwell: boolean
   readonly failuresInRow: number
@@ -74,6 +76,9 @@ export class FleetMember {
   /** -1 = its own. */
   #healthyRate = -1
   #round = 0
+  /** Hints so far: that there is one is news, that it has gone is none. */
+  #hints = 0
+  #hinted = false
   #said = { total: -2, phase: -1, fraction: -2 }
   #total = Infinity
   #dividedAt: Millis = Infinity
@@ -154,6 +159,7 @@ export class FleetMember {
 
   get #restlessness(): Restlessness {
     if (this.#state.unwell) return this.#state.release.phase === 'ramping' ? 'turning' : 'unwell'
+    if (this.#state.hasHint) return 'turning'
     const retries = this.fleet.storm?.retries ?? 0
     const watched = this.#state.ownCondition !== 'healthy' || this.#state.storm.state !== 'calm'
     return watched || retries > 0 || this.#state.storm.hasRetries ? 'restless' : 'quiet'
@@ -164,8 +170,8 @@ export class FleetMember {
     const condition = CONDITIONS.indexOf(this.#state.ownCondition)
     const { epoch, isSteward, version } = this.fleet
     const starved = this.#places === 0 && this.#state.held > 0
-    const bits = (this.claims ? 1 : 0) + (starved ? 2 : 0)
-    return ((epoch * 1000 + (isSteward ? version : 0)) * 16 + condition) * 4 + bits
+    const bits = (this.claims ? 1 : 0) + (starved ? 2 : 0) + (this.#hints % 2) * 4
+    return ((epoch * 1000 + (isSteward ? version : 0)) * 16 + condition) * 8 + bits
   }
 
   summary(now: Millis): UpstreamSummary {
@@ -240,6 +246,9 @@ export class FleetMember {
   /** With each beat, before the limit is judged. `elapsed` since the last one. */
   beat(now: Millis, elapsed: Millis, healthy: boolean, doubtful: boolean): void {
     this.fleet.age(now)
+    const { hasHint } = this.#state
+    if (hasHint !== this.#hinted) this.#hints += 1
+    this.#hinted = hasHint
     this.#state.drift.back(this.fleet.learned, this.fleet.replicas)
     if (this.fleet.joined) {
       const saturated = this.held > 0 && this.load >= this.#state.limit.value - 1
@@ -256,7 +265,7 @@ export class FleetMember {
   /** The limit has just begun to run, at the own scale. */
   limitStarted(now: Millis): void {
     this.#shared = false
-    this.#scale(now)
+    this.#scale(now, true)
     this.divide()
   }
 
@@ -283,7 +292,7 @@ export class FleetMember {
   }
 
   /** At the own scale and at the fleet's a limit means different things: it goes over from one to the other. */
-  #scale(now: Millis): void {
+  #scale(now: Millis, isNew = false): void {
     const { limit, flow, release, budget, slots } = this.#state
     const { fleet } = this
     const part = fleet.joined ? this.#part() : fleet.standing === 'cut' ? 1 / fleet.replicas : 1
@@ -300,9 +309,8 @@ export class FleetMember {
       return
     }
     if (fleet.joined && !this.#shared) {
-      const others = fleet.allowances < 0 ? fleet.inFlight * 1.2 : fleet.allowances
       const said = fleet.word?.total ?? Infinity
-      limit.rescale(said === Infinity ? limit.value + others : said, this.#peak, now)
+      limit.rescale(said === Infinity ? this.#ofAll(isNew) : said, this.#peak, now)
       this.#shared = true
     } else if (!fleet.joined && this.#shared) {
       this.#shared = false
@@ -314,6 +322,16 @@ export class FleetMember {
       this.#dividedAt = Infinity
       limit.rescale(Math.max(1, this.#total / fleet.replicas), flow.peak, now)
     }
+  }
+
+  /**
+   * The limit of all, where no steward has said it. A new one begins where that of one gateway would: what is out by now may
+   * be the jam. Of one that ran at the own scale the others have theirs.
+   */
+  #ofAll(isNew: boolean): number {
+    const { fleet, flow } = this
+    if (isNew && flow.limit > 0) return flow.limit
+    return this.#state.limit.value + (fleet.allowances < 0 ? fleet.inFlight * 1.2 : fleet.allowances)
   }
 
   /** Of the healthy rate of all, the part that its calls should have now: most important first, wherever they are. */

@@ -1,5 +1,6 @@
 /** How much flows through one upstream: lately, while it was well, and at its best. */
 import type { Millis } from '../model.ts'
+import { UnbiasedMean } from './unbiased-mean.ts'
 
 /** Half-life of the recent rate is about one second. */
 const RECENT_MS = 1400
@@ -14,6 +15,8 @@ const PEAK_MS = 600_000
  * would otherwise raise the peak as it grows, and never stand out from it.
  */
 const PILE_MS = 2000
+/** A limit begins a little above the usual concurrency. */
+const HEADROOM = 1.2
 
 export interface FlowSeen {
   readonly inFlight: number
@@ -49,6 +52,11 @@ export class FlowRates {
     return this.#usual.value
   }
 
+  /** In flight: where a limit begins; 0 = nothing was seen in health. */
+  get limit(): number {
+    return Math.min(this.peak, HEADROOM * this.usual)
+  }
+
   answered(): void {
     this.#answers += 1
   }
@@ -73,25 +81,6 @@ export class FlowRates {
     if (doubtful) this.peak += (inFlight - this.peak) * part(elapsed, PILE_MS)
     else this.peak = Math.max(inFlight, this.peak * (1 - part(elapsed, PEAK_MS)))
     this.#usual.add(inFlight, part(elapsed, USUAL_MS))
-  }
-}
-
-/**
- * An exponential mean that is right from its first value on. One that starts at nothing is too low by the weight that
- * it has not given out yet (the bias correction of Adam, Kingma and Ba 2015): a limit taken from the first ten seconds
- * of an upstream would be a third too small.
- */
-class UnbiasedMean {
-  #sum = 0
-  #weight = 0
-
-  get value(): number {
-    return this.#weight === 0 ? 0 : this.#sum / this.#weight
-  }
-
-  add(value: number, share: number): void {
-    this.#sum += (value - this.#sum) * share
-    this.#weight += (1 - this.#weight) * share
   }
 }
 

@@ -3,7 +3,7 @@
  * only the wire to the board is modelled, with delay, loss and cuts.
  */
 import { MemoryBoard } from '../../../src/board/memory-board.ts'
-import { ExchangePace, URGENT_MS } from '../../../src/board/pace.ts'
+import { ExchangePace } from '../../../src/board/pace.ts'
 import { CALLERS_WORDS } from '../../../src/board/callers-format.ts'
 import { CALLERS_TOPIC } from '../../../src/board/link.ts'
 import { Roster, type HeardView } from '../../../src/board/roster.ts'
@@ -219,12 +219,13 @@ class SimLink<S> {
   #watch(): void {
     const { now } = this.#world
     const outlook = this.#topic.outlook()
-    const urgent = outlook.stamp !== this.#stamp && now - this.#sentAt >= URGENT_MS
+    const { restlessness } = outlook
+    const load = ExchangePace.load(restlessness)
+    const isNews = outlook.stamp !== this.#stamp
+    const urgent = isNews && now - this.#sentAt >= ExchangePace.urgentAfter(load)
     if (now >= this.#dueAt || urgent) {
       this.#stamp = outlook.stamp
       this.#sentAt = now
-      const { restlessness } = outlook
-      const load = ExchangePace.load(restlessness)
       this.#dueAt = now + this.#pace.after(restlessness, load, this.#roster.known + 1)
       this.#exchange(outlook.claims)
     }
