@@ -56,6 +56,8 @@ const GOLDEN = 0.6180339887498949
 /** Promises kept at once, and of those to one caller; past it callers are only spread. */
 const PROMISES = 8192
 const PROMISES_OF_ONE = 512
+/** Of them, with a place on the timetable: whoever goes round in a circle must not fill it for all the others. */
+const PLACES_OF_ONE = 16
 /** Equal calls of one caller are as far from each other in their cells as those of different ones. */
 const TWIN = 7919
 /** Cells of the counts by caller: with a thousand promises open, three in four callers without one are told apart. */
@@ -118,7 +120,8 @@ export class Slots {
     // rest; a slot within the first second could not be told to it.
     const wholeSeconds = request.precision === 'seconds' ? SECOND_MS : 0
     const earliest = Math.max(at + wholeSeconds, request.earliest)
-    const placed = this.#place(caller, earliest, latest, request)
+    const mayPlace = this.openTo(caller) < PLACES_OF_ONE
+    const placed = mayPlace ? this.#place(caller, earliest, latest, request) : undefined
     const from = placed === undefined ? spreadFrom(at, earliest, request.earliest, latest) : earliest
     const slotAt = this.#unique(placed ?? this.#between(from, latest), from, latest)
     const earlyMs = Math.max(EARLY_MS, wholeSeconds)
